@@ -1,0 +1,75 @@
+//! One pass over a `WorkspaceBinding`: gather, decide, report. What it needs is all in memory, so it asks nothing.
+
+pub mod decide;
+pub mod facts;
+mod gather;
+pub mod memory;
+mod report;
+
+use std::sync::Arc;
+
+use crds::WorkspaceBinding;
+use kube::{
+    ResourceExt,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::controller::Action,
+};
+
+use self::memory::BindingName;
+use crate::{context::Context, kubernetes::status};
+
+/// What went wrong on our side; it ends in backoff.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The object is not what the schema says.
+    #[error("the stored object does not match the schema")]
+    Invalid(#[source] Box<InvalidObject>),
+    /// The status could not be written.
+    #[error("writing the status")]
+    WriteStatus(#[source] Box<kube::Error>),
+    /// The object was deleted during the pass.
+    #[error("the object is gone")]
+    Gone,
+}
+
+/// One pass.
+///
+/// # Errors
+/// When the API server does not answer, or the object cannot be read.
+pub async fn reconcile(object: Arc<DeserializeGuard<WorkspaceBinding>>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let mut binding = object.0.clone().map_err(|invalid| Error::Invalid(Box::new(invalid)))?;
+    if binding.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let name = (binding.namespace().unwrap_or_default(), binding.name_any());
+    let mut memory = ctx.bindings.take(&name, binding.metadata.uid.as_ref());
+    status::prefer_written(&mut binding, memory.written.as_ref());
+    let facts = gather::facts(&binding, &memory, &ctx);
+    let plan = decide::plan(&binding, &facts, ctx.now());
+    let outcome = report::publish(&binding, plan, &mut memory, &ctx).await;
+    ctx.bindings.keep(name.clone(), memory);
+    if ctx.stores.binding(&name).is_none() {
+        // Deleted during the pass: what the watch forgot must not come back.
+        forget(&name, &ctx);
+    }
+    if outcome.is_ok() {
+        ctx.binding_backoff.forget(&name);
+    }
+    outcome
+}
+
+/// Forgets everything about a binding that was deleted.
+pub fn forget(name: &BindingName, ctx: &Context) {
+    ctx.bindings.forget(name);
+    ctx.binding_backoff.forget(name);
+}
+
+/// What the queue does with an error.
+#[expect(clippy::needless_pass_by_value, reason = "the signature kube asks for")]
+pub fn error_policy(object: Arc<DeserializeGuard<WorkspaceBinding>>, error: &Error, ctx: Arc<Context>) -> Action {
+    let name = (object.namespace().unwrap_or_default(), object.name_any());
+    match error {
+        Error::Invalid(_) | Error::Gone => Action::await_change(),
+        Error::WriteStatus(_) => Action::requeue(ctx.binding_backoff.next(&name)),
+    }
+}

@@ -1,0 +1,311 @@
+//! Every row of the binding's state table.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crds::jira::{Deployment, IssueSecurityVisibility, ProjectKey};
+use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+use crate::proof::GrantedKeys;
+
+fn noon() -> Timestamp {
+    "2026-11-24T12:00:00Z".parse().unwrap()
+}
+
+fn binding() -> WorkspaceBinding {
+    serde_json::from_value(json!({
+        "apiVersion": "issuetracking.dev/v1alpha1", "kind": "WorkspaceBinding",
+        "metadata": { "name": "web", "namespace": "team-web", "generation": 1 },
+        "spec": { "connectionRef": { "name": "acme", "namespace": "platform" }, "workspace": "web",
+            "projects": [{ "key": "WEB", "permissions": ["BROWSE_PROJECTS", "CREATE_ISSUES"] }, { "key": "APP", "permissions": ["BROWSE_PROJECTS"] }] },
+    }))
+    .unwrap()
+}
+
+fn keys(keys: &[&str]) -> BTreeSet<PermissionKey> {
+    keys.iter().copied().map(PermissionKey::from).collect()
+}
+
+fn project(held: &[&str]) -> ProjectProof {
+    ProjectProof {
+        existence: Existence::Present { id: "10001".into(), name: "Web".into(), archived: false },
+        granted: Some(GrantedKeys { asked: None, held: keys(held), unrecognized: BTreeSet::new() }),
+        issue_security: IssueSecurityVisibility::NotConfigured,
+    }
+}
+
+fn absent() -> ProjectProof {
+    ProjectProof { existence: Existence::Absent, granted: None, issue_security: IssueSecurityVisibility::Unknown }
+}
+
+fn archived() -> ProjectProof {
+    let existence = Existence::Present { id: "10001".into(), name: "Web".into(), archived: true };
+    ProjectProof { existence, ..project(&["BROWSE_PROJECTS", "CREATE_ISSUES"]) }
+}
+
+fn unanswered() -> ProjectProof {
+    ProjectProof { granted: None, ..project(&[]) }
+}
+
+fn all() -> [(&'static str, ProjectProof); 2] {
+    [("WEB", project(&["BROWSE_PROJECTS", "CREATE_ISSUES"])), ("APP", project(&["BROWSE_PROJECTS"]))]
+}
+
+fn proof(standing: Standing, projects: &[(&str, ProjectProof)]) -> Facts {
+    let projects =
+        projects.iter().map(|(key, proof)| (ProjectKey::from(*key), proof.clone())).collect::<BTreeMap<_, _>>();
+    let proof = Proof {
+        uid: "u-1".into(),
+        generation: Some(1),
+        standing,
+        url: "https://jira.example".into(),
+        deployment: Deployment::DataCenter,
+        default_assignee: Some("bot".into()),
+        projects,
+    };
+    Facts { admission: Admission::Accepted { proof: Some(Arc::new(proof)) }, waiting_since: None }
+}
+
+fn refused() -> Facts {
+    Facts { admission: Admission::Refused, waiting_since: None }
+}
+
+fn unproven() -> Facts {
+    Facts { admission: Admission::Accepted { proof: None }, waiting_since: None }
+}
+
+/// Applies a plan as `report` does.
+fn apply(binding: &mut WorkspaceBinding, plan: &Plan, now: Timestamp) {
+    let Plan::Say(statement) = plan else { return };
+    let before = binding.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let conditions = condition::merge(before, &statement.claims, binding.metadata.generation, now);
+    binding.status = Some(WorkspaceBindingStatus { conditions, ..statement.details.clone() });
+}
+
+fn truth(binding: &WorkspaceBinding, about: About) -> &str {
+    let conditions = binding.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    condition::find(conditions, about).map_or("absent", |it| it.status.as_str())
+}
+
+fn reason(binding: &WorkspaceBinding) -> &str {
+    let conditions = binding.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    condition::find(conditions, About::Ready).map_or("absent", |it| it.reason.as_str())
+}
+
+fn verdict(binding: &WorkspaceBinding) -> &str {
+    match (truth(binding, About::Stalled), truth(binding, About::Reconciling), truth(binding, About::Ready)) {
+        ("True", _, _) => "Failed",
+        (_, "True", _) => "InProgress",
+        (_, _, "True") => "Current",
+        _ => "InProgress by Ready",
+    }
+}
+
+#[rstest]
+#[case::proven(proof(Standing::Proven, &all()), Some(State::Authorized), "True", "True", "BindingVerified", "Current")]
+#[case::refused(refused(), None, "False", "Unknown", "NotPermitted", "InProgress")]
+#[case::connection_on_its_way(proof(Standing::Pending(State::Interrupted), &[]), Some(State::Interrupted), "True", "Unknown", "ConnectionNotReady", "InProgress")]
+#[case::connection_waits_for_a_person(proof(Standing::Pending(State::NotAuthorized), &[]), Some(State::NotAuthorized), "True", "False", "ConnectionNotReady", "InProgress")]
+#[case::connection_failed(proof(Standing::Failed(State::NotAuthorized), &[]), Some(State::NotAuthorized), "True", "False", "ConnectionNotReady", "Failed")]
+#[case::permission_missing(proof(Standing::Proven, &[("WEB", project(&["BROWSE_PROJECTS"])), ("APP", project(&["BROWSE_PROJECTS"]))]), Some(State::Interrupted), "True", "True", "PermissionsMissing", "Failed")]
+#[case::project_missing(proof(Standing::Proven, &[("WEB", absent()), ("APP", project(&["BROWSE_PROJECTS"]))]), Some(State::Interrupted), "True", "True", "ProjectNotFound", "Failed")]
+#[case::project_archived(proof(Standing::Proven, &[("WEB", archived()), ("APP", project(&["BROWSE_PROJECTS"]))]), Some(State::Interrupted), "True", "True", "ProjectNotFound", "Failed")]
+#[case::not_answered(proof(Standing::Proven, &[("WEB", unanswered()), ("APP", project(&["BROWSE_PROJECTS"]))]), Some(State::Authorized), "True", "True", "BindingVerified", "Current")]
+fn a_row_of_the_state_table(
+    #[case] facts: Facts,
+    #[case] state: Option<State>,
+    #[case] accepted: &str,
+    #[case] authorized: &str,
+    #[case] expected: &str,
+    #[case] judged: &str,
+) {
+    let mut binding = binding();
+    let plan = plan(&binding, &facts, noon());
+    apply(&mut binding, &plan, noon());
+    let found =
+        (truth(&binding, About::Accepted), truth(&binding, About::Authorized), reason(&binding), verdict(&binding));
+    assert_eq!(found, (accepted, authorized, expected, judged));
+    assert_eq!(binding.status.unwrap().state, state);
+}
+
+#[test]
+fn what_is_missing_is_named_exactly_and_the_rest_stands() {
+    let mut binding = binding();
+    let facts =
+        proof(Standing::Proven, &[("WEB", project(&["BROWSE_PROJECTS"])), ("APP", project(&["BROWSE_PROJECTS"]))]);
+    let plan = plan(&binding, &facts, noon());
+    apply(&mut binding, &plan, noon());
+    let status = binding.status.unwrap();
+    assert_eq!(status.missing_summary.as_deref(), Some("CREATE_ISSUES on WEB"));
+    assert_eq!(status.projects_summary.as_deref(), Some("WEB, APP"));
+    let missing: Vec<_> = status.projects.iter().map(|project| project.missing.len()).collect();
+    assert_eq!(missing, [1, 0]);
+}
+
+#[test]
+fn details_vanish_when_acceptance_ends() {
+    let mut binding = binding();
+    let accepted = plan(&binding, &proof(Standing::Proven, &all()), noon());
+    apply(&mut binding, &accepted, noon());
+    let ended = plan(&binding, &refused(), noon());
+    apply(&mut binding, &ended, noon());
+    let status = binding.status.unwrap();
+    assert_eq!(
+        WorkspaceBindingStatus { conditions: Vec::new(), ..status },
+        WorkspaceBindingStatus { observed_generation: Some(1), ..WorkspaceBindingStatus::default() }
+    );
+}
+
+#[test]
+fn a_refusal_stalls_after_two_minutes() {
+    let mut binding = binding();
+    let Plan::Say(first) = plan(&binding, &refused(), noon()) else { panic!("a refusal is said") };
+    let end = noon() + PATIENCE;
+    assert_eq!(first.wake, Some(end));
+    apply(&mut binding, &Plan::Say(first), noon());
+    let later = plan(&binding, &refused(), end);
+    apply(&mut binding, &later, end);
+    assert_eq!(verdict(&binding), "Failed");
+}
+
+#[test]
+fn a_connection_in_grace_leaves_the_binding_unwritten() {
+    let mut binding = binding();
+    let proven = plan(&binding, &proof(Standing::Proven, &all()), noon());
+    apply(&mut binding, &proven, noon());
+    let plan = plan(&binding, &proof(Standing::Forgiven, &[]), noon());
+    assert_eq!(plan, Plan::Keep { awaiting: false, wake: None });
+}
+
+#[test]
+fn the_first_word_of_the_connection_is_awaited_in_silence_for_a_while() {
+    let mut binding = binding();
+    assert_eq!(plan(&binding, &unproven(), noon()), Plan::Keep { awaiting: true, wake: Some(noon() + SILENT) });
+    let waited = Facts { waiting_since: Some(noon()), ..unproven() };
+    let said = plan(&binding, &waited, noon() + SILENT);
+    apply(&mut binding, &said, noon() + SILENT);
+    assert_eq!((reason(&binding), verdict(&binding)), ("ConnectionNotReady", "InProgress"));
+}
+
+#[test]
+fn a_restart_writes_nothing_until_the_connection_is_proven_again() {
+    let mut binding = binding();
+    let proven = plan(&binding, &proof(Standing::Proven, &all()), noon());
+    apply(&mut binding, &proven, noon());
+    assert_eq!(plan(&binding, &unproven(), noon()), Plan::Keep { awaiting: false, wake: None });
+}
+
+#[test]
+fn a_proof_that_does_not_speak_of_every_project_is_waited_for() {
+    let binding = binding();
+    let facts = proof(Standing::Proven, &[("WEB", project(&[]))]);
+    assert!(matches!(plan(&binding, &facts, noon()), Plan::Keep { awaiting: true, .. }));
+}
+
+#[test]
+fn a_proof_that_does_not_speak_of_every_permission_is_waited_for() {
+    let binding = binding();
+    let narrow = |held: &[&str]| ProjectProof {
+        granted: Some(GrantedKeys {
+            asked: Some(keys(&["BROWSE_PROJECTS"])),
+            held: keys(held),
+            ..GrantedKeys::default()
+        }),
+        ..project(held)
+    };
+    let facts = proof(Standing::Proven, &[("WEB", narrow(&[])), ("APP", narrow(&["BROWSE_PROJECTS"]))]);
+    assert!(matches!(plan(&binding, &facts, noon()), Plan::Keep { awaiting: true, .. }));
+}
+
+#[test]
+fn suspending_changes_nothing_else() {
+    let mut binding = binding();
+    let proven = plan(&binding, &proof(Standing::Proven, &all()), noon());
+    apply(&mut binding, &proven, noon());
+    binding.spec.suspend = Some(true);
+    binding.metadata.generation = Some(2);
+    let suspended = plan(&binding, &refused(), noon());
+    apply(&mut binding, &suspended, noon());
+    assert_eq!(
+        (truth(&binding, About::Ready), reason(&binding), truth(&binding, About::Suspended)),
+        ("True", "BindingVerified", "True")
+    );
+    assert!(binding.status.as_ref().unwrap().connection.is_some());
+    binding.spec.suspend = None;
+    binding.metadata.generation = Some(3);
+    let resumed = plan(&binding, &proof(Standing::Proven, &all()), noon());
+    apply(&mut binding, &resumed, noon());
+    assert_eq!((truth(&binding, About::Suspended), verdict(&binding)), ("absent", "Current"));
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let standing = prop_oneof![
+        Just(Standing::Proven),
+        Just(Standing::Forgiven),
+        Just(Standing::Pending(State::Interrupted)),
+        Just(Standing::Pending(State::NotAuthorized)),
+        Just(Standing::Failed(State::Interrupted)),
+        Just(Standing::Failed(State::NotAuthorized)),
+    ];
+    let one = || {
+        prop_oneof![
+            Just(project(&["BROWSE_PROJECTS", "CREATE_ISSUES"])),
+            Just(project(&[])),
+            Just(absent()),
+            Just(archived()),
+            Just(unanswered())
+        ]
+    };
+    prop_oneof![
+        1 => Just(refused()),
+        1 => Just(unproven()),
+        4 => (standing, one(), one(), any::<bool>()).prop_map(|(standing, web, app, both)| {
+            let projects = [("WEB", web), ("APP", app)];
+            proof(standing, if both { &projects } else { &projects[..1] })
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_life_has_a_lawful_status(steps in prop::collection::vec((facts(), 0_u64..300, any::<bool>()), 1..8)) {
+        let mut binding = binding();
+        let mut now = noon();
+        for (facts, seconds, suspend) in steps {
+            now += Duration::from_secs(seconds);
+            binding.spec.suspend = suspend.then_some(true);
+            let plan = plan(&binding, &facts, now);
+            apply(&mut binding, &plan, now);
+            if binding.status.is_none() {
+                continue;
+            }
+            for about in [About::Ready, About::Accepted, About::Authorized, About::PermissionsGranted] {
+                prop_assert_ne!(truth(&binding, about), "absent");
+            }
+            prop_assert!(!(truth(&binding, About::Reconciling) == "True" && truth(&binding, About::Stalled) == "True"));
+            let status = binding.status.as_ref().unwrap();
+            if truth(&binding, About::Accepted) == "False" {
+                prop_assert!(status.connection.is_none() && status.projects.is_empty() && status.state.is_none());
+            }
+            if truth(&binding, About::Ready) == "True" {
+                prop_assert_eq!(status.state, Some(State::Authorized));
+            }
+        }
+    }
+
+    #[test]
+    fn a_conclusion_fed_back_changes_nothing(facts in facts()) {
+        let mut binding = binding();
+        let first = plan(&binding, &facts, noon());
+        apply(&mut binding, &first, noon());
+        let before = binding.status.clone();
+        let second = plan(&binding, &facts, noon());
+        apply(&mut binding, &second, noon());
+        prop_assert_eq!(binding.status, before);
+    }
+}

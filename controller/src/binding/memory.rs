@@ -1,0 +1,46 @@
+//! What the operator remembers of a binding between two passes. Lost at a restart without harm.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use crds::WorkspaceBindingStatus;
+use k8s_openapi::jiff::Timestamp;
+
+/// Namespace and name of a binding.
+pub type BindingName = (String, String);
+
+/// What the operator remembers of one binding.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// `metadata.uid` of the object.
+    pub uid: Option<String>,
+    /// The status written last, behind the `resourceVersion` that the write returned.
+    pub written: Option<(String, WorkspaceBindingStatus)>,
+    /// Since when it has been waiting for a word of its connection.
+    pub waiting_since: Option<Timestamp>,
+}
+
+/// What the operator remembers of all bindings.
+#[derive(Debug, Default)]
+pub struct Memories(Mutex<HashMap<BindingName, Memory>>);
+
+impl Memories {
+    /// Takes what is remembered of the object `uid`, for one pass. A former object of the same name is forgotten.
+    pub fn take(&self, name: &BindingName, uid: Option<&String>) -> Memory {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        kept.filter(|memory| memory.uid.as_ref() == uid)
+            .unwrap_or_else(|| Memory { uid: uid.cloned(), ..Memory::default() })
+    }
+
+    /// Puts it back after the pass.
+    pub fn keep(&self, name: BindingName, memory: Memory) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, memory);
+    }
+
+    /// Forgets a binding that was deleted.
+    pub fn forget(&self, name: &BindingName) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}

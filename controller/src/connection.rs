@@ -1,0 +1,185 @@
+//! One pass over a `JiraConnection`: gather and decide take turns, then act, then report.
+
+mod act;
+pub mod decide;
+pub mod facts;
+pub mod finding;
+mod gather;
+pub mod material;
+pub mod memory;
+pub mod reason;
+pub mod reference;
+pub mod references;
+mod report;
+mod secrets;
+pub mod settings;
+pub mod wallet;
+
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crds::{JiraConnection, JiraConnectionStatus};
+use kube::{
+    ResourceExt,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::controller::Action,
+};
+
+use self::{
+    decide::{Next, View, plan::Plan},
+    memory::Memory,
+    reason::Reason,
+};
+use crate::{
+    condition::{About, Claim, Truth},
+    context::Context,
+    kubernetes::status,
+    proof::ConnectionName,
+};
+
+/// How long the first check of a spec may take before the status says that it is under way.
+const SILENT: Duration = Duration::from_secs(2);
+
+/// What went wrong on our side; it ends in backoff. What is wrong on the user's side is a condition.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The object is not what the schema says.
+    #[error("the stored object does not match the schema")]
+    Invalid(#[source] Box<InvalidObject>),
+    /// A Secret or ConfigMap could not be read.
+    #[error("reading {what}")]
+    Read {
+        /// Which.
+        what: String,
+        /// Why not.
+        source: Box<kube::Error>,
+    },
+    /// The status could not be written.
+    #[error("writing the status")]
+    WriteStatus(#[source] Box<kube::Error>),
+    /// The object was deleted, perhaps made anew, during the pass.
+    #[error("the object is gone")]
+    Gone,
+    /// A question came before what it needs was known.
+    #[error("a question was asked before its time")]
+    NothingToAskWith,
+}
+
+/// One pass.
+///
+/// # Errors
+/// When the API server does not answer, or the object cannot be read.
+pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let mut connection = object.0.clone().map_err(|invalid| Error::Invalid(Box::new(invalid)))?;
+    if connection.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let started = Instant::now();
+    let name = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let mut memory = ctx.memories.take(&name, connection.metadata.uid.as_ref());
+    status::prefer_written(&mut connection, memory.written.as_ref());
+    let outdated = ctx.memories.was_outdated(&name);
+    memory.facts.begin(connection.metadata.generation, outdated, ctx.now());
+
+    let outcome = pass(&mut connection, &mut memory, &ctx).await;
+    if outcome.is_err() && outdated {
+        // The pass may have failed before it read what had changed.
+        ctx.memories.outdate(name.clone());
+    }
+    ctx.metrics.took(started.elapsed().as_secs_f64());
+    ctx.memories.keep(name.clone(), memory);
+    if ctx.stores.connection(&name).is_none() {
+        // Deleted during the pass: what the watch forgot must not come back, least of all the secrets.
+        forget(&name, &ctx);
+    }
+    if outcome.is_ok() {
+        ctx.backoff.forget(&name);
+    }
+    outcome
+}
+
+/// Forgets everything about a connection that was deleted.
+pub fn forget(name: &ConnectionName, ctx: &Context) {
+    ctx.memories.forget(name);
+    ctx.proofs.forget(name);
+    ctx.metrics.forget(name);
+    ctx.backoff.forget(name);
+}
+
+async fn pass(connection: &mut JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Action, Error> {
+    let plan = conclude(connection, memory, ctx).await?;
+    let applied = act::run(connection, plan, memory, ctx);
+    report::publish(connection, &applied, memory, ctx).await
+}
+
+/// Asks until there is nothing left to ask. A first check that takes long says so in between.
+async fn conclude(connection: &mut JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Plan, Error> {
+    let first =
+        connection.status.as_ref().and_then(|status| status.observed_generation) != connection.metadata.generation;
+    if !first {
+        return ask(connection, memory, ctx).await;
+    }
+    let subject = connection.clone();
+    let told = {
+        let mut asking = pin!(ask(&subject, memory, ctx));
+        if let Ok(plan) = tokio::time::timeout(SILENT, asking.as_mut()).await {
+            return plan;
+        }
+        // Announced while Jira is still being asked; the check itself goes on undisturbed.
+        let (plan, told) = tokio::join!(asking, report::progressing(&subject, ctx));
+        plan?;
+        told?
+    };
+    connection.status = Some(told.1.clone());
+    memory.written = Some(told);
+    // Every answer is in the facts now: this concludes against the status just written, and asks nothing more.
+    ask(connection, memory, ctx).await
+}
+
+async fn ask(connection: &JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Plan, Error> {
+    let settings = ctx.settings.of(&connection.spec);
+    loop {
+        let view = View { connection, settings: &settings, facts: &memory.facts, now: memory.facts.began };
+        match decide::next(view) {
+            Next::Conclude(plan) => return Ok(*plan),
+            Next::Ask(question) => {
+                let answer = gather::answer(question, connection, memory, ctx).await?;
+                memory.facts.record(answer, ctx.now());
+            }
+        }
+    }
+}
+
+/// The claims of a check that is under way; what stood before and is not ours to doubt yet is kept.
+fn progress(before: &JiraConnectionStatus) -> Vec<Claim> {
+    let message = "The connection is being checked.";
+    let unknown = |about| Claim::new(about, Truth::Unknown, Reason::Progressing.as_str(), message);
+    let kept =
+        before.conditions.iter().filter_map(Claim::standing).filter(|claim| {
+            !matches!(claim.about, About::Ready | About::Authorized | About::Reconciling | About::Stalled)
+        });
+    let mut claims = vec![unknown(About::Ready), unknown(About::Authorized)];
+    claims.extend(kept);
+    for about in [About::CredentialsResolved, About::Reachable, About::PermissionsGranted] {
+        if !claims.iter().any(|claim| claim.about == about) {
+            claims.push(Claim::new(about, Truth::Unknown, "NotChecked", "The check did not get that far."));
+        }
+    }
+    claims.push(Claim::new(About::Reconciling, Truth::True, Reason::Progressing.as_str(), message));
+    claims
+}
+
+/// What the queue does with an error.
+#[expect(clippy::needless_pass_by_value, reason = "the signature kube asks for")]
+pub fn error_policy(object: Arc<DeserializeGuard<JiraConnection>>, error: &Error, ctx: Arc<Context>) -> Action {
+    let name = (object.namespace().unwrap_or_default(), object.name_any());
+    match error {
+        Error::Invalid(_) | Error::Gone => Action::await_change(),
+        Error::Read { .. } | Error::WriteStatus(_) | Error::NothingToAskWith => {
+            Action::requeue(ctx.backoff.next(&name))
+        }
+    }
+}

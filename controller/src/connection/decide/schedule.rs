@@ -1,0 +1,85 @@
+//! When to ask again: intervals with jitter, backoff, and holding back after trouble.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{refusal, view::View};
+use crate::{
+    connection::{
+        facts::Seen,
+        finding::{self, Finding},
+        reason::Row,
+    },
+    jira::Problem,
+};
+
+/// How often version, site, projects and issue security are looked at.
+pub(super) const LOOK: Duration = Duration::from_secs(24 * 3600);
+
+/// First wait after an outage; it doubles with each failure.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+
+/// Longest wait after an outage.
+const LAST_RETRY: Duration = Duration::from_secs(300);
+
+/// Time between two checks.
+pub(super) fn interval(view: &View<'_>) -> Duration {
+    view.settings.interval.into()
+}
+
+/// When an answer of `at` has to be renewed: a `period` later, spread by a tenth either way so that connections that
+/// began together drift apart.
+pub(super) fn due<T>(view: &View<'_>, seen: &Seen<T>, period: Duration) -> Timestamp {
+    seen.at + period.mul_f64(0.9 + 0.2 * fraction(view, seen))
+}
+
+/// When to ask again after a problem. `None`: not without a change.
+pub(super) fn again<T>(view: &View<'_>, problem: &Problem, seen: &Seen<T>) -> Option<Timestamp> {
+    match finding::reason(problem).row() {
+        Row::Outage => Some(seen.at + backoff(view, seen)),
+        Row::Limited => Some(seen.at + asked_wait(problem).unwrap_or_else(|| backoff(view, seen))),
+        Row::Lacking | Row::Misfit => Some(due(view, seen, interval(view))),
+        Row::Proven | Row::Pending | Row::Unresolved | Row::Refused | Row::Suspended => None,
+    }
+}
+
+fn asked_wait(problem: &Problem) -> Option<Duration> {
+    match problem {
+        Problem::RateLimited { retry_after, .. } => *retry_after,
+        _ => None,
+    }
+}
+
+fn backoff<T>(view: &View<'_>, seen: &Seen<T>) -> Duration {
+    let doublings = seen.failures.saturating_sub(1).min(16);
+    let wait = FIRST_RETRY.saturating_mul(1 << doublings).min(LAST_RETRY);
+    wait.mul_f64(0.8 + 0.4 * fraction(view, seen))
+}
+
+/// A number in `0.0..1.0` that differs between objects and answers, and is the same for the same facts.
+fn fraction<T>(view: &View<'_>, seen: &Seen<T>) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    view.connection.metadata.uid.hash(&mut hasher);
+    (seen.at.as_nanosecond(), seen.number).hash(&mut hasher);
+    f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// The last trouble, as long as it forbids to ask Jira anything: a wake for another reason must not shorten a backoff.
+pub(super) fn held_back(view: &View<'_>) -> Option<Finding> {
+    let last = view.facts.trouble.as_ref()?;
+    let holds = match last.reason.row() {
+        Row::Outage | Row::Misfit | Row::Lacking => !refusal::asked_for_a_check(view),
+        // A wish does not widen Jira's budget.
+        Row::Limited => true,
+        Row::Refused => !refusal::may_try_once(view, view.facts.asked_before),
+        Row::Proven | Row::Pending | Row::Unresolved | Row::Suspended => false,
+    };
+    // When a bearer is tried again counts from the status, as it would after a restart.
+    let again = last.again.map(|again| refusal::next_try(view, last).unwrap_or(again));
+    let waits = again.is_none_or(|again| view.now < again);
+    (holds && waits).then(|| Finding { again, ..last.clone() })
+}

@@ -1,0 +1,375 @@
+//! What is known about a connection: the input of `decide`, filled by `gather`, kept from one pass to the next.
+//!
+//! Facts hold no secret: values of Secrets and tokens stay in the [`Wallet`](super::wallet::Wallet).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crds::{
+    JiraConnectionSpec,
+    connection::status::Observed,
+    jira::{PermissionKey, ProjectKey},
+};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{
+    finding::{self, Finding, RouteRefusal},
+    material::MaterialFault,
+    reason::Row,
+};
+use crate::jira::{Account, CloudId, IssueSecurity, Problem, Project, Server};
+
+/// An answer, and when it was given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen<T> {
+    /// When it was given.
+    pub at: Timestamp,
+    /// Pass in which it was given.
+    pub pass: u64,
+    /// Its number among all answers: tells which of two came later, whatever the clock does.
+    pub number: u64,
+    /// How many times in a row the same question has failed; 0 after an answer.
+    pub failures: u32,
+    /// The answer, or why there is none.
+    pub outcome: Result<T, Problem>,
+}
+
+/// Which door of Cloud was knocked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The site itself: Data Center, and Cloud with an unscoped API token.
+    Site,
+    /// Atlassian's gateway, under the id of the site.
+    Gateway,
+}
+
+/// The end of an access token; the token itself is in the wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenEnd(pub Timestamp);
+
+/// The account that a request ran as.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Identity {
+    /// As Jira described it.
+    Known(Account),
+    /// Jira accepted the credential and does not tell whose it is, as it may be with service accounts of Data Center.
+    Untold,
+}
+
+/// What was asked of one project, and what was granted.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Grant {
+    /// Permissions that the question covered. `None`: all.
+    pub asked: Option<BTreeSet<PermissionKey>>,
+    /// Those of them that the account holds.
+    pub granted: BTreeSet<PermissionKey>,
+    /// Those of them that this Jira does not know.
+    pub unrecognized: BTreeSet<PermissionKey>,
+}
+
+impl Grant {
+    /// Whether the answer speaks of all of `wanted`.
+    #[must_use]
+    pub fn covers<'a>(&self, mut wanted: impl Iterator<Item = &'a PermissionKey>) -> bool {
+        self.asked.as_ref().is_none_or(|asked| wanted.all(|key| asked.contains(key)))
+    }
+}
+
+/// What the bindings ask of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// Permissions that accepted bindings need, by project.
+    pub projects: BTreeMap<ProjectKey, BTreeSet<PermissionKey>>,
+    /// How many bindings are accepted.
+    pub accepted: usize,
+    /// Namespaces of the accepted bindings.
+    pub namespaces: BTreeSet<String>,
+    /// How many bindings name this connection and are refused.
+    pub refused: usize,
+}
+
+/// What to find out next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// What do the bindings ask for?
+    Demand,
+    /// May the operator contact this host?
+    Route,
+    /// What do the referenced Secrets and ConfigMaps hold?
+    Material,
+    /// What does Jira say of itself?
+    Server,
+    /// Which id does this Cloud site have?
+    CloudId,
+    /// A fresh access token, please.
+    Token,
+    /// Who are we there?
+    Identity(Door),
+    /// Which of these projects exist?
+    Projects(BTreeSet<ProjectKey>),
+    /// What may we do in Jira as a whole, and in these projects?
+    Grants(GrantQuestion),
+    /// Can we see secured issues of these projects?
+    IssueSecurity(BTreeSet<ProjectKey>),
+}
+
+/// What of permissions to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantQuestion {
+    /// Whether to ask for the global permission.
+    pub global: bool,
+    /// Projects with Jira's ids.
+    pub projects: BTreeMap<ProjectKey, u64>,
+    /// Permissions to ask for on each of them.
+    pub permissions: BTreeSet<PermissionKey>,
+    /// Permissions that are wanted and that this Jira is known not to know.
+    pub unrecognized: BTreeSet<PermissionKey>,
+}
+
+/// Answers about permissions, each with what it says about one subject.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GrantAnswer {
+    /// Whether the global permission is held; absent where it was not asked.
+    pub global: Option<Result<bool, Problem>>,
+    /// By project.
+    pub projects: BTreeMap<ProjectKey, Result<Grant, Problem>>,
+}
+
+/// The answer to one [`Question`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// To [`Question::Demand`].
+    Demand(Demand),
+    /// To [`Question::Route`].
+    Route(Result<(), RouteRefusal>),
+    /// To [`Question::Material`]: versions of what was read, and whether the values differ from those in use before.
+    Material(Result<MaterialSeen, MaterialFault>),
+    /// To [`Question::Server`].
+    Server(Result<Server, Problem>),
+    /// To [`Question::CloudId`].
+    CloudId(Result<CloudId, Problem>),
+    /// To [`Question::Token`].
+    Token(Result<TokenEnd, Problem>),
+    /// To [`Question::Identity`].
+    Identity(Door, Result<Identity, Problem>),
+    /// To [`Question::Projects`]: `None` for one that does not exist or is hidden.
+    Projects(BTreeMap<ProjectKey, Result<Option<Project>, Problem>>),
+    /// To [`Question::Grants`].
+    Grants(GrantAnswer),
+    /// To [`Question::IssueSecurity`].
+    IssueSecurity(BTreeMap<ProjectKey, Result<IssueSecurity, Problem>>),
+}
+
+impl Answer {
+    /// Whether Jira was out of reach for some of it.
+    fn tells_of_an_outage(&self) -> bool {
+        fn out<T>(outcome: &Result<T, Problem>) -> bool {
+            outcome
+                .as_ref()
+                .is_err_and(|problem| finding::reason(problem).row() == Row::Outage && !finding::unanswerable(problem))
+        }
+        match self {
+            Self::Demand(_) | Self::Route(_) | Self::Material(_) => false,
+            Self::Server(outcome) => out(outcome),
+            Self::CloudId(outcome) => out(outcome),
+            Self::Token(outcome) => out(outcome),
+            Self::Identity(_, outcome) => out(outcome),
+            Self::Projects(found) => found.values().any(out),
+            Self::Grants(found) => found.global.as_ref().is_some_and(out) || found.projects.values().any(out),
+            Self::IssueSecurity(found) => found.values().any(out),
+        }
+    }
+}
+
+/// Referenced objects as they were read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaterialSeen {
+    /// Versions of the values in use.
+    pub observed: Vec<Observed>,
+    /// Whether a value differs from the one in use before.
+    pub changed: bool,
+}
+
+/// All that is known about a connection.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Number of the current pass.
+    pub pass: u64,
+    /// When the current pass began: the time by which everything in it is judged.
+    pub began: Timestamp,
+    /// Spec of the last conclusion.
+    pub concluded: Option<JiraConnectionSpec>,
+    /// The trouble that the last pass concluded with, if it was one of asking Jira.
+    pub trouble: Option<Finding>,
+    /// When Jira was last asked anything.
+    pub asked_at: Option<Timestamp>,
+    /// When Jira was last asked anything before the current pass.
+    pub asked_before: Option<Timestamp>,
+    answers: u64,
+    look_expires: bool,
+    generation: Option<i64>,
+    /// See [`Question::Demand`]; asked anew in each pass.
+    pub demand: Option<Demand>,
+    /// See [`Question::Route`].
+    pub route: Option<Result<(), RouteRefusal>>,
+    /// See [`Question::Material`].
+    pub material: Option<Result<Vec<Observed>, MaterialFault>>,
+    /// See [`Question::Server`].
+    pub server: Option<Seen<Server>>,
+    /// See [`Question::CloudId`].
+    pub cloud_id: Option<Seen<CloudId>>,
+    /// See [`Question::Token`].
+    pub token: Option<Seen<TokenEnd>>,
+    /// See [`Question::Identity`].
+    pub identity: Option<Seen<Identity>>,
+    /// The door at which `identity` was asked.
+    pub door: Option<Door>,
+    /// See [`Question::Projects`].
+    pub projects: BTreeMap<ProjectKey, Seen<Option<Project>>>,
+    /// Whether the global permission is held.
+    pub global: Option<Seen<bool>>,
+    /// See [`Question::Grants`].
+    pub grants: BTreeMap<ProjectKey, Seen<Grant>>,
+    /// Permissions that this Jira does not know, since it was last looked at.
+    pub unrecognized: BTreeSet<PermissionKey>,
+    /// See [`Question::IssueSecurity`].
+    pub issue_security: BTreeMap<ProjectKey, Seen<IssueSecurity>>,
+}
+
+impl Facts {
+    /// Begins a pass. What was learned for another generation of the spec is forgotten; `outdated` forgets what the
+    /// referenced objects held.
+    pub fn begin(&mut self, generation: Option<i64>, outdated: bool, now: Timestamp) {
+        if self.generation != generation {
+            self.unlearn();
+            (self.route, self.generation) = (None, generation);
+        }
+        self.pass += 1;
+        self.began = now;
+        self.asked_before = self.asked_at;
+        if std::mem::take(&mut self.look_expires) {
+            self.expire_look();
+        }
+        self.demand = None;
+        if outdated {
+            self.material = None;
+        }
+    }
+
+    /// Adds an answer given at `at`.
+    pub fn record(&mut self, answer: Answer, at: Timestamp) {
+        self.answers += 1;
+        let stamp = Stamp { at, pass: self.pass, number: self.answers };
+        // Cloud answers for many projects at once, Data Center for one at a time.
+        let apart = self.cloud_id.is_none();
+        self.look_expires |= answer.tells_of_an_outage();
+        if !matches!(answer, Answer::Demand(_) | Answer::Route(_) | Answer::Material(_)) {
+            self.asked_at = Some(at);
+        }
+        match answer {
+            Answer::Demand(demand) => self.demand = Some(demand),
+            Answer::Route(route) => self.route = Some(route),
+            Answer::Material(material) => self.record_material(material),
+            Answer::Server(outcome) => {
+                self.unrecognized.clear();
+                self.server = Some(seen(self.server.as_ref(), outcome, stamp));
+            }
+            Answer::CloudId(outcome) => self.cloud_id = Some(seen(self.cloud_id.as_ref(), outcome, stamp)),
+            Answer::Token(outcome) => self.token = Some(seen(self.token.as_ref(), outcome, stamp)),
+            Answer::Identity(door, outcome) => {
+                self.door = Some(door);
+                self.identity = Some(seen(self.identity.as_ref(), outcome, stamp));
+            }
+            Answer::Projects(found) => self.answers = record_each(&mut self.projects, found, stamp, apart),
+            Answer::Grants(GrantAnswer { global, projects }) => {
+                if let Some(outcome) = global {
+                    self.global = Some(seen(self.global.as_ref(), outcome, stamp));
+                }
+                let grants = projects.values().filter_map(|grant| grant.as_ref().ok());
+                self.unrecognized.extend(grants.flat_map(|grant| grant.unrecognized.iter().cloned()));
+                self.answers = record_each(&mut self.grants, projects, stamp, apart);
+            }
+            Answer::IssueSecurity(found) => self.answers = record_each(&mut self.issue_security, found, stamp, apart),
+        }
+    }
+
+    /// Forgets what was learned with a spec or with values that are now gone. How far the passes have come stays.
+    fn unlearn(&mut self) {
+        let Self { pass, began, answers, generation, .. } = *self;
+        let (concluded, demand, route) = (self.concluded.take(), self.demand.take(), self.route.take());
+        *self = Self { pass, began, concluded, answers, generation, demand, route, ..Self::default() };
+    }
+
+    fn record_material(&mut self, material: Result<MaterialSeen, MaterialFault>) {
+        if material.as_ref().map_or(true, |seen| seen.changed) {
+            self.unlearn();
+        }
+        self.material = Some(material.map(|seen| seen.observed));
+    }
+
+    /// After an outage, the daily look is due at once: the Jira that comes back may be another version. Failures stay,
+    /// since they count how often a question was asked in vain.
+    fn expire_look(&mut self) {
+        self.server.take_if(|seen| seen.outcome.is_ok());
+        self.cloud_id.take_if(|seen| seen.outcome.is_ok());
+        self.projects.retain(|_, seen| seen.outcome.is_err());
+        self.issue_security.retain(|_, seen| seen.outcome.is_err());
+    }
+
+    /// Forgets projects that nobody asks for any more.
+    pub fn retain_projects(&mut self, wanted: impl Fn(&ProjectKey) -> bool) {
+        self.projects.retain(|key, _| wanted(key));
+        self.grants.retain(|key, _| wanted(key));
+        self.issue_security.retain(|key, _| wanted(key));
+    }
+
+    /// What Jira said of itself, if it did.
+    #[must_use]
+    pub fn known_server(&self) -> Option<&Server> {
+        self.server.as_ref()?.outcome.as_ref().ok()
+    }
+
+    /// The Cloud id, if it is known.
+    #[must_use]
+    pub fn known_cloud_id(&self) -> Option<&CloudId> {
+        self.cloud_id.as_ref()?.outcome.as_ref().ok()
+    }
+
+    /// The identity, if it is proven.
+    #[must_use]
+    pub fn known_identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()?.outcome.as_ref().ok()
+    }
+}
+
+/// When, and in which order, an answer was given.
+#[derive(Clone, Copy)]
+struct Stamp {
+    at: Timestamp,
+    pass: u64,
+    number: u64,
+}
+
+fn seen<T>(before: Option<&Seen<T>>, outcome: Result<T, Problem>, stamp: Stamp) -> Seen<T> {
+    let failures = match (&outcome, before) {
+        (Ok(_), _) => 0,
+        (Err(_), Some(before)) => before.failures.saturating_add(1),
+        (Err(_), None) => 1,
+    };
+    let Stamp { at, pass, number } = stamp;
+    Seen { at, pass, number, failures, outcome }
+}
+
+/// Where each project is asked about by itself, each answer gets a number of its own, so that they fall due one by one.
+fn record_each<T>(
+    slots: &mut BTreeMap<ProjectKey, Seen<T>>,
+    found: BTreeMap<ProjectKey, Result<T, Problem>>,
+    mut stamp: Stamp,
+    apart: bool,
+) -> u64 {
+    for (key, outcome) in found {
+        let now = seen(slots.get(&key), outcome, stamp);
+        slots.insert(key, now);
+        stamp.number += u64::from(apart);
+    }
+    stamp.number
+}

@@ -1,0 +1,266 @@
+//! Finds out one thing about a connection at a time.
+//!
+//! In: a question. Out: an answer that says how it is, good or bad. Absent by design: conclusions, status, retries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crds::{
+    JiraConnection,
+    jira::{BROWSE_USERS_AND_GROUPS, PermissionKey, ProjectKey},
+};
+use futures::{StreamExt, stream};
+use kube::ResourceExt;
+
+use super::{
+    Error,
+    facts::{Answer, Demand, Door, Grant, GrantAnswer, GrantQuestion, Identity, MaterialSeen, Question, TokenEnd},
+    finding::RouteRefusal,
+    memory::Memory,
+    secrets,
+    wallet::{Credential, Wallet},
+};
+use crate::{
+    acceptance::{self, Acceptance},
+    context::Context,
+    jira::{ApiBase, CloudId, Deployment, Gibberish, Jira, Problem, Session, Site},
+};
+
+/// How many projects are asked about at the same time, where each takes a request of its own.
+const PROJECTS_AT_ONCE: usize = 4;
+
+/// Answers one question.
+///
+/// # Errors
+/// When the API server does not answer. Whatever is wrong with the user's objects or with Jira is in the answer.
+pub(super) async fn answer(
+    question: Question,
+    connection: &JiraConnection,
+    memory: &mut Memory,
+    ctx: &Context,
+) -> Result<Answer, Error> {
+    match question {
+        Question::Demand => return Ok(Answer::Demand(demand(connection, ctx))),
+        Question::Route => return Ok(Answer::Route(site(connection, ctx).map(|_| ()))),
+        Question::Material => return material(connection, memory, ctx).await,
+        Question::Server
+        | Question::CloudId
+        | Question::Token
+        | Question::Identity(_)
+        | Question::Projects(_)
+        | Question::Grants(_)
+        | Question::IssueSecurity(_) => {}
+    }
+    let cloud_id = memory.facts.known_cloud_id().cloned();
+    let wallet = memory.wallet.as_mut().ok_or(Error::NothingToAskWith)?;
+    let deployment = connection.spec.deployment;
+    Ok(match question {
+        Question::Server => Answer::Server(wallet.jira.server().await),
+        Question::CloudId => Answer::CloudId(wallet.jira.cloud_id().await),
+        Question::Token => Answer::Token(token(wallet, deployment, ctx).await),
+        Question::Identity(door) => {
+            Answer::Identity(door, identity(wallet, session(wallet, deployment, door, cloud_id)?).await)
+        }
+        Question::Projects(keys) => Answer::Projects(
+            projects(&wallet.jira, &session_now(wallet, memory.facts.door, deployment, cloud_id)?, keys, deployment)
+                .await,
+        ),
+        Question::Grants(asked) => Answer::Grants(
+            grants(&wallet.jira, &session_now(wallet, memory.facts.door, deployment, cloud_id)?, asked).await,
+        ),
+        Question::IssueSecurity(keys) => {
+            let session = session_now(wallet, memory.facts.door, deployment, cloud_id)?;
+            let jira = &wallet.jira;
+            let one = async |key: ProjectKey| (key.clone(), jira.issue_security(&session, key.as_ref()).await);
+            Answer::IssueSecurity(stream::iter(keys).map(one).buffer_unordered(PROJECTS_AT_ONCE).collect().await)
+        }
+        Question::Demand | Question::Route | Question::Material => return Err(Error::NothingToAskWith),
+    })
+}
+
+/// What the bindings that name this connection ask of it.
+fn demand(connection: &JiraConnection, ctx: &Context) -> Demand {
+    let name = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let mut demand = Demand::default();
+    for binding in ctx.stores.bindings_of(&name) {
+        let namespace = binding.namespace().unwrap_or_default();
+        let labels = ctx.stores.namespace_labels(&namespace);
+        match acceptance::judge(connection, &binding, labels.as_ref()) {
+            Acceptance::Refused => demand.refused += 1,
+            Acceptance::Accepted { .. } => {
+                demand.accepted += 1;
+                demand.namespaces.insert(namespace);
+                for project in &binding.spec.projects {
+                    demand.projects.entry(project.key.clone()).or_default().extend(project.required());
+                }
+            }
+        }
+    }
+    demand
+}
+
+fn site(connection: &JiraConnection, ctx: &Context) -> Result<Site, RouteRefusal> {
+    let site = Site::parse(&connection.spec.url).map_err(|fault| RouteRefusal::InvalidUrl(fault.to_string()))?;
+    if ctx.network.allows(&site) { Ok(site) } else { Err(RouteRefusal::HostNotAllowed) }
+}
+
+async fn material(connection: &JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Answer, Error> {
+    // The question before this one has found the site good; had it not, nobody would ask this one.
+    let site = site(connection, ctx).map_err(|_| Error::NothingToAskWith)?;
+    let read = secrets::read(connection, &site, ctx).await?;
+    Ok(Answer::Material(read.map(|wallet| match &memory.wallet {
+        // Only labels or unrelated keys changed: what was proven with these values stays proven.
+        Some(held) if held.holds(&wallet.values) && memory.same_way(connection) => {
+            MaterialSeen { observed: held.observed.clone(), changed: false }
+        }
+        Some(_) | None => {
+            let observed = wallet.observed.clone();
+            memory.wallet = Some(wallet);
+            memory.way = Some(connection.spec.clone());
+            MaterialSeen { observed, changed: true }
+        }
+    })))
+}
+
+async fn token(wallet: &mut Wallet, deployment: crds::jira::Deployment, ctx: &Context) -> Result<TokenEnd, Problem> {
+    let Credential::Client { id, secret, scopes } = &wallet.credential else {
+        return Err(Problem::GrantTypeUnsupported);
+    };
+    let deployment = match deployment {
+        crds::jira::Deployment::Cloud => Deployment::Cloud,
+        crds::jira::Deployment::DataCenter => Deployment::DataCenter,
+    };
+    let token = wallet.jira.client_credentials(deployment, id, secret, scopes).await?;
+    wallet.access = Some(token.secret);
+    Ok(TokenEnd(ctx.now() + token.lifetime))
+}
+
+fn session(
+    wallet: &Wallet,
+    deployment: crds::jira::Deployment,
+    door: Door,
+    cloud_id: Option<CloudId>,
+) -> Result<Session, Error> {
+    let base = match (deployment, door, cloud_id) {
+        (crds::jira::Deployment::DataCenter, _, _) => ApiBase::DataCenter,
+        (crds::jira::Deployment::Cloud, Door::Site, _) => ApiBase::CloudSite,
+        (crds::jira::Deployment::Cloud, Door::Gateway, Some(id)) => ApiBase::CloudGateway(id),
+        (crds::jira::Deployment::Cloud, Door::Gateway, None) => return Err(Error::NothingToAskWith),
+    };
+    let authorization = wallet.authorization().ok_or(Error::NothingToAskWith)?;
+    Ok(Session { base, authorization })
+}
+
+/// The session that the identity was proven with.
+fn session_now(
+    wallet: &Wallet,
+    door: Option<Door>,
+    deployment: crds::jira::Deployment,
+    cloud_id: Option<CloudId>,
+) -> Result<Session, Error> {
+    session(wallet, deployment, door.ok_or(Error::NothingToAskWith)?, cloud_id)
+}
+
+async fn identity(wallet: &Wallet, session: Session) -> Result<Identity, Problem> {
+    match wallet.jira.account(&session).await {
+        Ok(account) => Ok(Identity::Known(account)),
+        // A service account of Data Center is no principal of Jira's: it may not ask who it is, and may do other things.
+        Err(Problem::Forbidden | Problem::NotFound | Problem::NotJira(Gibberish::Missing))
+            if session.base == ApiBase::DataCenter && matches!(wallet.credential, Credential::Client { .. }) =>
+        {
+            Ok(Identity::Untold)
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+type Found = BTreeMap<ProjectKey, Result<Option<crate::jira::Project>, Problem>>;
+
+async fn projects(
+    jira: &Jira,
+    session: &Session,
+    keys: BTreeSet<ProjectKey>,
+    deployment: crds::jira::Deployment,
+) -> Found {
+    match deployment {
+        crds::jira::Deployment::Cloud => projects_at_once(jira, session, keys).await,
+        crds::jira::Deployment::DataCenter => {
+            let one = async |key: ProjectKey| {
+                let found = match jira.project(session, key.as_ref()).await {
+                    // A key that was moved still leads to the project, under its new key.
+                    Ok(project) if project.key == key.0 => Ok(Some(project)),
+                    Ok(_) | Err(Problem::NotFound) => Ok(None),
+                    Err(problem) => Err(problem),
+                };
+                (key, found)
+            };
+            stream::iter(keys).map(one).buffer_unordered(PROJECTS_AT_ONCE).collect().await
+        }
+    }
+}
+
+async fn projects_at_once(jira: &Jira, session: &Session, keys: BTreeSet<ProjectKey>) -> Found {
+    let asked: Vec<&str> = keys.iter().map(ProjectKey::as_ref).collect();
+    match jira.projects(session, &asked).await {
+        Ok(found) => {
+            let mut found: BTreeMap<_, _> = found.into_iter().map(|project| (project.key.clone(), project)).collect();
+            keys.into_iter().map(|key| (key.clone(), Ok(found.remove(&key.0)))).collect()
+        }
+        Err(problem) => keys.into_iter().map(|key| (key, Err(problem.clone()))).collect(),
+    }
+}
+
+async fn grants(jira: &Jira, session: &Session, asked: GrantQuestion) -> GrantAnswer {
+    match session.base {
+        ApiBase::CloudSite | ApiBase::CloudGateway(_) => grants_at_once(jira, session, asked).await,
+        ApiBase::DataCenter => grants_by_project(jira, session, asked).await,
+    }
+}
+
+/// Cloud answers for all projects in one request.
+async fn grants_at_once(jira: &Jira, session: &Session, asked: GrantQuestion) -> GrantAnswer {
+    let global: Vec<String> = asked.global.then(|| BROWSE_USERS_AND_GROUPS.to_owned()).into_iter().collect();
+    let permissions: Vec<String> = asked.permissions.iter().map(ToString::to_string).collect();
+    let numbers: Vec<u64> = asked.projects.values().copied().collect();
+    match jira.check_permissions(session, &global, &permissions, &numbers).await {
+        Err(problem) => GrantAnswer {
+            global: asked.global.then(|| Err(problem.clone())),
+            projects: asked.projects.into_keys().map(|key| (key, Err(problem.clone()))).collect(),
+        },
+        Ok(granted) => {
+            let mut unrecognized = keys(&granted.unrecognized);
+            unrecognized.extend(asked.unrecognized.iter().cloned());
+            let grant = |id: u64| Grant {
+                asked: Some(asked.permissions.union(&asked.unrecognized).cloned().collect()),
+                granted: keys(granted.projects.get(&id).into_iter().flatten()),
+                unrecognized: unrecognized.clone(),
+            };
+            GrantAnswer {
+                global: asked.global.then(|| Ok(granted.global.contains(BROWSE_USERS_AND_GROUPS))),
+                projects: asked.projects.iter().map(|(key, id)| (key.clone(), Ok(grant(*id)))).collect(),
+            }
+        }
+    }
+}
+
+/// Data Center answers for one project at a time, and tells the global permissions each time.
+async fn grants_by_project(jira: &Jira, session: &Session, asked: GrantQuestion) -> GrantAnswer {
+    let one = async |key: ProjectKey| {
+        let granted = jira.permissions(session, Some(key.as_ref())).await;
+        (key, granted)
+    };
+    let each: BTreeMap<_, _> =
+        stream::iter(asked.projects.into_keys()).map(one).buffer_unordered(PROJECTS_AT_ONCE).collect().await;
+    let holds = |granted: &BTreeSet<String>| granted.contains(BROWSE_USERS_AND_GROUPS);
+    let told = each.values().find_map(|granted| granted.as_ref().ok()).map(holds);
+    let global = match (asked.global, told) {
+        (false, _) => None,
+        (true, Some(held)) => Some(Ok(held)),
+        (true, None) => Some(jira.permissions(session, None).await.map(|granted| holds(&granted))),
+    };
+    let grant = |granted: BTreeSet<String>| Grant { granted: keys(&granted), ..Grant::default() };
+    GrantAnswer { global, projects: each.into_iter().map(|(key, granted)| (key, granted.map(grant))).collect() }
+}
+
+fn keys<'a>(granted: impl IntoIterator<Item = &'a String>) -> BTreeSet<PermissionKey> {
+    granted.into_iter().map(|key| PermissionKey::from(key.as_str())).collect()
+}

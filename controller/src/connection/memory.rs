@@ -1,0 +1,88 @@
+//! What the operator remembers of a connection between two passes. Lost at a restart without harm.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
+
+use crds::{JiraConnection, JiraConnectionSpec, JiraConnectionStatus};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{facts::Facts, wallet::Wallet};
+use crate::proof::ConnectionName;
+
+/// A status that was written, behind the `resourceVersion` that the write returned.
+pub type Written = (String, JiraConnectionStatus);
+
+/// What the operator remembers of one connection.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// `metadata.uid` of the object.
+    pub uid: Option<String>,
+    /// What is known.
+    pub facts: Facts,
+    /// The secrets in use.
+    pub wallet: Option<Wallet>,
+    /// The spec that the wallet was made for.
+    pub way: Option<JiraConnectionSpec>,
+    /// The status written last.
+    pub written: Option<Written>,
+    /// When the binding counts alone were written last, and since when they differ from the status.
+    pub counts: Counts,
+    /// When refused bindings were last told of by an Event, and how many there were.
+    pub refusals: Option<(Timestamp, usize)>,
+}
+
+/// Bookkeeping for the binding counts, which alone are written at most once a minute.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// When they were written alone.
+    pub written: Option<Timestamp>,
+    /// Since when they differ from the status.
+    pub differ: Option<Timestamp>,
+}
+
+impl Memory {
+    /// Whether the wallet was made for this way to Jira and this credential.
+    #[must_use]
+    pub fn same_way(&self, connection: &JiraConnection) -> bool {
+        self.way.as_ref() == Some(&connection.spec)
+    }
+}
+
+/// What the operator remembers of all connections.
+#[derive(Debug, Default)]
+pub struct Memories {
+    kept: Mutex<HashMap<ConnectionName, Memory>>,
+    outdated: Mutex<HashSet<ConnectionName>>,
+}
+
+impl Memories {
+    /// Takes what is remembered of the object `uid`, for one pass. A former object of the same name is forgotten.
+    pub fn take(&self, name: &ConnectionName, uid: Option<&String>) -> Memory {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        kept.filter(|memory| memory.uid.as_ref() == uid)
+            .unwrap_or_else(|| Memory { uid: uid.cloned(), ..Memory::default() })
+    }
+
+    /// Puts it back after the pass.
+    pub fn keep(&self, name: ConnectionName, memory: Memory) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name, memory);
+    }
+
+    /// Notes that an object which the connection refers to has changed.
+    pub fn outdate(&self, name: ConnectionName) {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+    }
+
+    /// Whether that has happened since this was last asked.
+    pub fn was_outdated(&self, name: &ConnectionName) -> bool {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    /// Forgets a connection that was deleted.
+    pub fn forget(&self, name: &ConnectionName) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.was_outdated(name);
+    }
+}

@@ -1,0 +1,83 @@
+//! The secrets of one connection, in memory: values of the Secrets in use, and the access token.
+//!
+//! Nothing here is listed, cached for anybody else or printed. It is read when a check needs it and dropped with the
+//! connection.
+
+use std::{collections::BTreeMap, fmt};
+
+use crds::connection::status::Observed;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::material::Referent;
+use crate::jira::{Authorization, Jira};
+
+/// Values of the referenced objects, by object and key.
+pub type Values = BTreeMap<(Referent, String), SecretString>;
+
+/// What proves to Jira who is asking.
+#[derive(Clone)]
+pub enum Credential {
+    /// A personal access token.
+    Bearer(SecretString),
+    /// An e-mail address and an API token.
+    Basic {
+        /// E-mail address of the account.
+        user: String,
+        /// The token.
+        token: SecretString,
+    },
+    /// An OAuth 2.0 client that gets access tokens for itself.
+    Client {
+        /// Client id.
+        id: String,
+        /// Client secret.
+        secret: SecretString,
+        /// Scopes to ask for.
+        scopes: Vec<String>,
+    },
+}
+
+/// The secrets of one connection, and its way to Jira.
+pub struct Wallet {
+    /// Versions of the objects that the values came from.
+    pub observed: Vec<Observed>,
+    /// The values in use.
+    pub values: Values,
+    /// The credential made of them.
+    pub credential: Credential,
+    /// The way to Jira made of them.
+    pub jira: Jira,
+    /// The access token that the credential got.
+    pub access: Option<SecretString>,
+}
+
+impl Wallet {
+    /// Whether `values` are the ones in use.
+    #[must_use]
+    pub fn holds(&self, values: &Values) -> bool {
+        self.values.len() == values.len()
+            && self
+                .values
+                .iter()
+                .zip(values)
+                .all(|((mine, held), (theirs, read))| mine == theirs && held.expose_secret() == read.expose_secret())
+    }
+
+    /// What a request carries. `None` where an access token has to be asked for first.
+    #[must_use]
+    pub fn authorization(&self) -> Option<Authorization> {
+        match &self.credential {
+            Credential::Bearer(token) => Some(Authorization::Bearer(token.clone())),
+            Credential::Basic { user, token } => {
+                Some(Authorization::Basic { user: user.clone(), token: token.clone() })
+            }
+            Credential::Client { .. } => self.access.clone().map(Authorization::Bearer),
+        }
+    }
+}
+
+impl fmt::Debug for Wallet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wallet").field("observed", &self.observed).finish_non_exhaustive()
+    }
+}

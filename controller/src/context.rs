@@ -1,0 +1,55 @@
+//! What every pass shares. Built in one place, the composition root.
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+
+use crate::{
+    backoff::Backoff,
+    binding::memory::Memories as BindingMemories,
+    connection::{memory::Memories, settings::Settings},
+    jira::Network,
+    kubernetes::events::Events,
+    metrics::Metrics,
+    proof::Proofs,
+    watch::{Stores, Wakes},
+};
+
+/// What every pass shares.
+pub struct Context {
+    /// For reading Secrets and writing status.
+    pub client: Client,
+    /// For reaching Jira.
+    pub network: Network,
+    /// For telling about transitions.
+    pub events: Events,
+    /// Objects as the watches see them.
+    pub stores: Stores,
+    /// For waking the other controller.
+    pub wakes: Wakes,
+    /// What the connections have proven.
+    pub proofs: Proofs,
+    /// What is remembered of connections.
+    pub memories: Memories,
+    /// What is remembered of bindings.
+    pub bindings: BindingMemories,
+    /// Failures of ours, by connection.
+    pub backoff: Backoff<(String, String)>,
+    /// Failures of ours, by binding.
+    pub binding_backoff: Backoff<(String, String)>,
+    /// Defaults for connections.
+    pub settings: Settings,
+    /// Whether a Secret must name the hosts that it may be used for.
+    pub requires_released_secrets: bool,
+    /// Counters and gauges.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Context {
+    /// The present time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}

@@ -1,0 +1,263 @@
+//! How much one host is asked, by all connections together.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    authority::Authority,
+    cloud_id::CloudId,
+    problem::{LimitReach, Problem},
+};
+
+/// Requests to one host at the same time. Six is what a browser opens (Jira's usual client); a little more, as one
+/// operator stands for many.
+const IN_FLIGHT: usize = 8;
+
+/// Time from one request to the next: 20 per second. Cloud's burst limits begin at 50 per second and endpoint, and
+/// other clients need their share of Data Center's.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Requests that may come at once after a quiet time: two seconds' worth.
+const BURST: u32 = 40;
+
+/// The longest that a request waits for its turn. Whoever waits longer comes back later instead, and does not hold up
+/// the work on other hosts meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest pause that is taken from an answer: Cloud's quotas are reset by the hour.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// Hosts above which idle ones are forgotten.
+const REMEMBERED: usize = 256;
+
+/// Budgets of all hosts, by host and port.
+#[derive(Debug, Default)]
+pub(super) struct Budgets(Mutex<HashMap<Authority, Arc<Budget>>>);
+
+/// What may be asked of one host.
+struct Budget {
+    in_flight: Arc<Semaphore>,
+    pace: Mutex<Pace>,
+}
+
+/// A token bucket, kept as the time at which it will be full again (the generic cell rate algorithm), and the pauses.
+struct Pace {
+    full_at: Instant,
+    /// Ends of pauses; those of a gateway hold for one Cloud site only.
+    pauses: HashMap<Option<CloudId>, Instant>,
+}
+
+/// The right to send one request. Held until its answer has been read.
+pub(super) struct Turn {
+    budget: Arc<Budget>,
+    tenant: Option<CloudId>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Budgets {
+    /// Waits until one more request may go to this host.
+    ///
+    /// `tenant` is the Cloud site, at a host that serves many of them.
+    ///
+    /// # Errors
+    /// [`Problem::RateLimited`] at once while the host pauses, with the rest of the pause, and after 30 seconds of
+    /// waiting, without a time.
+    pub(super) async fn turn(&self, host: &Authority, tenant: Option<&CloudId>) -> Result<Turn, Problem> {
+        let budget = self.budget(host);
+        budget.paused(tenant)?;
+        let queue = Arc::clone(&budget.in_flight).acquire_owned();
+        let Ok(Ok(permit)) = timeout(PATIENCE, queue).await else {
+            return Err(Problem::RateLimited { retry_after: None, reach: LimitReach::Host });
+        };
+        // Whoever sleeps here holds one of the places, so nobody sleeps longer than it takes to serve them all.
+        let wait = budget.reserve();
+        sleep(wait).await;
+        // The answer to an earlier request may have begun a pause meanwhile.
+        budget.paused(tenant)?;
+        Ok(Turn { budget, tenant: tenant.cloned(), _permit: permit })
+    }
+
+    fn budget(&self, host: &Authority) -> Arc<Budget> {
+        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(budget) = budgets.get(host) {
+            return Arc::clone(budget);
+        }
+        if REMEMBERED <= budgets.len() {
+            budgets.retain(|_, it| !it.is_like_new());
+        }
+        let budget = Arc::new(Budget::new());
+        budgets.insert(host.clone(), Arc::clone(&budget));
+        budget
+    }
+}
+
+impl Turn {
+    /// Lets nobody ask this host, or this tenant of it, for a time; at most an hour.
+    pub(super) fn pause(&self, time: Duration) {
+        let until = Instant::now() + time.min(LONGEST_PAUSE);
+        let mut pace = self.budget.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = pace.pauses.entry(self.tenant.clone()).or_insert(until);
+        *end = until.max(*end);
+    }
+}
+
+impl Budget {
+    fn new() -> Self {
+        let pace = Pace { full_at: Instant::now(), pauses: HashMap::new() };
+        Self { in_flight: Arc::new(Semaphore::new(IN_FLIGHT)), pace: Mutex::new(pace) }
+    }
+
+    fn paused(&self, tenant: Option<&CloudId>) -> Result<(), Problem> {
+        let now = Instant::now();
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.pauses.retain(|_, end| now < *end);
+        match pace.pauses.get(&tenant.cloned()) {
+            Some(end) => {
+                let retry_after = Some(end.duration_since(now));
+                Err(Problem::RateLimited { retry_after, reach: LimitReach::Host })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Takes one token, and says how long to wait for it.
+    fn reserve(&self) -> Duration {
+        let now = Instant::now();
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = pace.full_at.saturating_duration_since(now);
+        pace.full_at = pace.full_at.max(now) + INTERVAL;
+        missing.saturating_sub(INTERVAL * (BURST - 1))
+    }
+
+    /// Whether forgetting this budget changes nothing.
+    fn is_like_new(&self) -> bool {
+        let now = Instant::now();
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let quiet = pace.full_at <= now && pace.pauses.values().all(|end| *end <= now);
+        quiet && self.in_flight.available_permits() == IN_FLIGHT
+    }
+}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budget").field("free", &self.in_flight.available_permits()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Authority, Budgets, CloudId, LimitReach, Problem};
+    use rstest::rstest;
+    use std::time::Duration;
+    use tokio::time::{Instant, advance, sleep};
+    use url::Url;
+
+    fn host(url: &str) -> Authority {
+        Authority::of(&Url::parse(url).unwrap()).unwrap()
+    }
+
+    fn limited(retry_after: Option<u64>) -> Problem {
+        Problem::RateLimited { retry_after: retry_after.map(Duration::from_secs), reach: LimitReach::Host }
+    }
+
+    #[rstest]
+    #[case::burst(40, 0)]
+    #[case::one_more(41, 50)]
+    #[case::two_seconds_of_work(80, 2000)]
+    #[tokio::test(start_paused = true)]
+    async fn requests_are_paced(#[case] count: u32, #[case] milliseconds: u64) {
+        let (budgets, host, start) = (Budgets::default(), host("https://a.test"), Instant::now());
+        for _ in 0..count {
+            budgets.turn(&host, None).await.unwrap();
+        }
+        // The clock of the runtime counts whole milliseconds.
+        let took = start.elapsed().as_millis();
+        assert!((u128::from(milliseconds)..=u128::from(milliseconds) + u128::from(count)).contains(&took), "{took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_ninth_request_waits_for_an_answer_and_not_forever() {
+        let (budgets, host) = (Budgets::default(), host("https://a.test"));
+        let mut turns = Vec::new();
+        for _ in 0..8 {
+            turns.push(budgets.turn(&host, None).await.unwrap());
+        }
+        let start = Instant::now();
+        assert_eq!(budgets.turn(&host, None).await.err(), Some(limited(None)));
+        assert!(Duration::from_secs(30) <= start.elapsed());
+        turns.pop();
+        assert!(budgets.turn(&host, None).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_for_one_host_and_port_until_its_end() {
+        let budgets = Budgets::default();
+        let (paused, other) = (host("https://a.test"), host("https://a.test:8443"));
+        budgets.turn(&paused, None).await.unwrap().pause(Duration::from_secs(7));
+        assert_eq!(budgets.turn(&paused, None).await.err(), Some(limited(Some(7))));
+        assert!(budgets.turn(&other, None).await.is_ok());
+        advance(Duration::from_secs(4)).await;
+        assert_eq!(budgets.turn(&paused, None).await.err(), Some(limited(Some(3))));
+        advance(Duration::from_secs(3)).await;
+        assert!(budgets.turn(&paused, None).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_pause_does_not_shorten_a_longer_one_and_none_is_longer_than_an_hour() {
+        let (budgets, host) = (Budgets::default(), host("https://a.test"));
+        let turn = budgets.turn(&host, None).await.unwrap();
+        turn.pause(Duration::from_secs(u64::MAX));
+        turn.pause(Duration::from_secs(1));
+        assert_eq!(budgets.turn(&host, None).await.err(), Some(limited(Some(3600))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_at_the_gateway_holds_for_one_tenant() {
+        let (budgets, gateway) = (Budgets::default(), host("https://api.test"));
+        let tenant =
+            |digit: &str| format!("{}-2222-3333-4444-555555555555", digit.repeat(8)).parse::<CloudId>().unwrap();
+        budgets.turn(&gateway, Some(&tenant("1"))).await.unwrap().pause(Duration::from_secs(7));
+        assert_eq!(budgets.turn(&gateway, Some(&tenant("1"))).await.err(), Some(limited(Some(7))));
+        assert!(budgets.turn(&gateway, Some(&tenant("2"))).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waited_for_a_turn_learns_of_a_pause_that_began_meanwhile() {
+        let budgets = std::sync::Arc::new(Budgets::default());
+        let host = host("https://a.test");
+        let mut turns = Vec::new();
+        for _ in 0..8 {
+            turns.push(budgets.turn(&host, None).await.unwrap());
+        }
+        let waiting = tokio::spawn({
+            let (budgets, host) = (budgets.clone(), host.clone());
+            async move { budgets.turn(&host, None).await.err() }
+        });
+        sleep(Duration::from_secs(1)).await;
+        turns[0].pause(Duration::from_secs(9));
+        turns.clear();
+        assert_eq!(waiting.await.unwrap(), Some(limited(Some(9))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_hosts_are_forgotten_and_paused_ones_are_not() {
+        let budgets = Budgets::default();
+        let paused = host("https://paused.test");
+        budgets.turn(&paused, None).await.unwrap().pause(Duration::from_secs(60));
+        for number in 0..1000 {
+            budgets.turn(&host(&format!("https://h{number}.test")), None).await.unwrap();
+            advance(Duration::from_millis(50)).await;
+        }
+        assert!(budgets.0.lock().unwrap().len() <= 257);
+        assert!(budgets.turn(&paused, None).await.is_err());
+    }
+}

@@ -1,0 +1,66 @@
+//! Server-side apply of a status, for the very object that it is about.
+
+use std::fmt::Debug;
+
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    core::{NamespaceResourceScope, object::HasStatus},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::FIELD_MANAGER;
+
+/// Why a status was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The object does not exist any more.
+    #[error("the object is gone")]
+    Gone,
+    /// The API server refused or did not answer.
+    #[error("the API server did not take the status")]
+    Refused(#[source] Box<kube::Error>),
+}
+
+/// Applies a status and returns the object's new `resourceVersion`.
+///
+/// # Errors
+/// [`ApplyError::Gone`] if the object was deleted, also where another one of its name is there now, [`ApplyError::Refused`] otherwise.
+pub async fn apply<K>(client: &Client, object: &K, status: &K::Status) -> Result<String, ApplyError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + HasStatus + Clone + DeserializeOwned + Debug,
+    K::Status: Serialize,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    let body = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": { "uid": object.uid() },
+        "status": status,
+    });
+    let owner = PatchParams::apply(FIELD_MANAGER).force();
+    match api.patch_status(&object.name_any(), &owner, &Patch::Apply(body)).await {
+        // For custom resources the API server does not hold a status's uid against the object's, so the answer is looked at:
+        // the new object's own pass, which its watch wakes, then finds a foreign status and replaces it.
+        Ok(written) if written.uid() != object.uid() => Err(ApplyError::Gone),
+        Ok(written) => Ok(written.resource_version().unwrap_or_default()),
+        Err(kube::Error::Api(refusal)) if refusal.code == 404 => Err(ApplyError::Gone),
+        Err(source) => Err(ApplyError::Refused(Box::new(source))),
+    }
+}
+
+/// Uses the status that was written last where the object from the watch is older than that write.
+///
+/// Without this, a pass that follows a write at once would compare with a status from before the write.
+pub fn prefer_written<K>(object: &mut K, written: Option<&(String, K::Status)>)
+where
+    K: Resource + HasStatus,
+    K::Status: Clone,
+{
+    let Some((version, status)) = written else { return };
+    let number = |version: &str| version.parse::<u64>().unwrap_or(0);
+    if number(object.meta().resource_version.as_deref().unwrap_or("0")) < number(version) {
+        *object.status_mut() = Some(status.clone());
+    }
+}

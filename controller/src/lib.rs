@@ -1,0 +1,21 @@
+//! The operator: watches connections and bindings, proves them against Jira, writes what it found into their status.
+//!
+//! `watch → gather → decide → act → report`, one way. See `ARCHITECTURE.md`.
+
+pub mod acceptance;
+pub mod app;
+pub mod arguments;
+pub mod backoff;
+pub mod binding;
+pub mod condition;
+pub mod connection;
+pub mod context;
+pub mod jira;
+pub mod kubernetes;
+pub mod metrics;
+pub mod probes;
+pub mod proof;
+pub mod summary;
+pub mod telemetry;
+pub mod watch;
+pub mod wish;

@@ -1,0 +1,408 @@
+//! What the operator sees of the API server: stores of objects, and who is woken by which change.
+//!
+//! A store keeps what the watch last showed and nothing else. Secrets and ConfigMaps have none: they are watched by their
+//! metadata, and a change only marks the connections that refer to them.
+
+use std::{collections::HashSet, hash::Hash, sync::Arc};
+
+use crds::{JiraConnection, WorkspaceBinding};
+use futures::{
+    Stream, StreamExt,
+    channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
+    pin_mut,
+};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Resource, ResourceExt,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::{
+        reflector::{ObjectRef, Store, store::Writer},
+        watcher,
+    },
+};
+
+use crate::{
+    acceptance::{self, Labels},
+    binding,
+    connection::{self, material::Referent, references},
+    context::Context,
+    metrics::Metrics,
+    proof::ConnectionName,
+};
+
+/// A connection as it was stored, even if it does not fit the schema.
+pub type StoredConnection = DeserializeGuard<JiraConnection>;
+
+/// A binding as it was stored, even if it does not fit the schema.
+pub type StoredBinding = DeserializeGuard<WorkspaceBinding>;
+
+/// Objects as the watches see them.
+#[derive(Clone)]
+pub struct Stores {
+    /// Connections.
+    pub connections: Store<StoredConnection>,
+    /// Bindings.
+    pub bindings: Store<StoredBinding>,
+    /// Namespaces, for their labels.
+    pub namespaces: Store<PartialObjectMeta<Namespace>>,
+}
+
+impl Stores {
+    /// A connection by namespace and name.
+    #[must_use]
+    pub fn connection(&self, (namespace, name): &ConnectionName) -> Option<JiraConnection> {
+        let stored = self.connections.get(&ObjectRef::new(name).within(namespace))?;
+        stored.0.as_ref().ok().cloned()
+    }
+
+    /// A binding by namespace and name.
+    #[must_use]
+    pub fn binding(&self, (namespace, name): &(String, String)) -> Option<WorkspaceBinding> {
+        let stored = self.bindings.get(&ObjectRef::new(name).within(namespace))?;
+        stored.0.as_ref().ok().cloned()
+    }
+
+    /// The bindings that name a connection.
+    #[must_use]
+    pub fn bindings_of(&self, connection: &ConnectionName) -> Vec<WorkspaceBinding> {
+        self.bindings_where(|binding| acceptance::named_connection(binding) == *connection)
+    }
+
+    fn bindings_where(&self, wanted: impl Fn(&WorkspaceBinding) -> bool) -> Vec<WorkspaceBinding> {
+        let stored = self.bindings.state();
+        stored.iter().filter_map(|stored| stored.0.as_ref().ok()).filter(|binding| wanted(binding)).cloned().collect()
+    }
+
+    /// The labels of a namespace; `None` if it is not known.
+    #[must_use]
+    pub fn namespace_labels(&self, namespace: &str) -> Option<Labels> {
+        Some(self.namespaces.get(&ObjectRef::new(namespace))?.labels().clone())
+    }
+
+    /// The connections that refer to an object of their namespace.
+    fn referring(&self, namespace: &str, referent: &Referent) -> Vec<ConnectionName> {
+        let stored = self.connections.state();
+        let refers = |connection: &&JiraConnection| {
+            connection.namespace().as_deref() == Some(namespace)
+                && references::referents(&connection.spec).contains(referent)
+        };
+        stored.iter().filter_map(|stored| stored.0.as_ref().ok()).filter(refers).map(name_of).collect()
+    }
+}
+
+fn name_of<K: ResourceExt>(object: &K) -> (String, String) {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// Wakes passes.
+#[derive(Clone, Debug)]
+pub struct Wakes {
+    connections: UnboundedSender<ObjectRef<StoredConnection>>,
+    bindings: UnboundedSender<ObjectRef<StoredBinding>>,
+}
+
+/// The two queues of passes.
+pub struct Queues {
+    /// Of connections.
+    pub connections: UnboundedReceiver<ObjectRef<StoredConnection>>,
+    /// Of bindings.
+    pub bindings: UnboundedReceiver<ObjectRef<StoredBinding>>,
+}
+
+impl Wakes {
+    /// The wakes and the queues that they fill.
+    #[must_use]
+    pub fn new() -> (Self, Queues) {
+        let (connections, connection_queue) = unbounded();
+        let (bindings, binding_queue) = unbounded();
+        (Self { connections, bindings }, Queues { connections: connection_queue, bindings: binding_queue })
+    }
+
+    // A closed queue means that the operator is stopping; nobody is left to be woken.
+
+    /// Wakes the pass of a connection.
+    pub fn connection(&self, (namespace, name): &ConnectionName) {
+        _ = self.connections.unbounded_send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// Wakes the pass of a binding.
+    pub fn binding(&self, namespace: &str, name: &str) {
+        _ = self.bindings.unbounded_send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// Wakes the passes of all bindings that name a connection.
+    pub fn bindings_of(&self, connection: &ConnectionName, stores: &Stores) {
+        for binding in stores.bindings_of(connection) {
+            let (namespace, name) = name_of(&binding);
+            self.binding(&namespace, &name);
+        }
+    }
+}
+
+/// What became of an object.
+#[derive(Debug)]
+pub enum Change<K> {
+    /// It is there; what was known of it before comes first.
+    Seen(Option<Arc<K>>, Arc<K>),
+    /// It is gone.
+    Gone(Arc<K>),
+}
+
+/// Follows one watch: keeps the store and tells each change once, objects that vanished during a gap included.
+pub async fn follow<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+    mut writer: Writer<K>,
+    kind: &'static str,
+    metrics: Arc<Metrics>,
+    mut tell: impl FnMut(Change<K>),
+) where
+    K: Resource + Clone + 'static,
+    K::DynamicType: Eq + Hash + Clone + Default,
+{
+    let store = writer.as_reader();
+    let mut listing: Vec<K> = Vec::new();
+    pin_mut!(events);
+    while let Some(event) = events.next().await {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                lost(&error, kind, &metrics);
+                continue;
+            }
+        };
+        match &event {
+            watcher::Event::Init => {
+                listing.clear();
+                writer.apply_watcher_event(&event);
+            }
+            watcher::Event::InitApply(object) => {
+                listing.push(object.clone());
+                writer.apply_watcher_event(&event);
+            }
+            watcher::Event::InitDone => {
+                let before = store.state();
+                writer.apply_watcher_event(&event);
+                relisted(&before, std::mem::take(&mut listing), &mut tell);
+            }
+            watcher::Event::Apply(object) => {
+                let before = store.get(&ObjectRef::from_obj(object));
+                writer.apply_watcher_event(&event);
+                tell(Change::Seen(before, Arc::new(object.clone())));
+            }
+            watcher::Event::Delete(object) => {
+                writer.apply_watcher_event(&event);
+                tell(Change::Gone(Arc::new(object.clone())));
+            }
+        }
+    }
+}
+
+fn relisted<K>(before: &[Arc<K>], listing: Vec<K>, tell: &mut impl FnMut(Change<K>))
+where
+    K: Resource + Clone,
+    K::DynamicType: Eq + Hash + Clone + Default,
+{
+    let reference = |object: &K| ObjectRef::from_obj(object);
+    let known: std::collections::HashMap<_, _> = before.iter().map(|object| (reference(object), object)).collect();
+    let listed: HashSet<_> = listing.iter().map(reference).collect();
+    for (name, object) in &known {
+        if !listed.contains(name) {
+            tell(Change::Gone(Arc::clone(object)));
+        }
+    }
+    for object in listing {
+        let before = known.get(&reference(&object)).map(|object| Arc::clone(object));
+        tell(Change::Seen(before, Arc::new(object)));
+    }
+}
+
+fn lost(error: &watcher::Error, kind: &'static str, metrics: &Metrics) {
+    metrics.watch_failed(kind);
+    let error: &dyn std::error::Error = error;
+    tracing::warn!(error, kind, "the watch failed and is tried again");
+}
+
+/// Follows a watch of metadata without keeping anything: tells namespace and name of what changed.
+pub async fn notice<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<PartialObjectMeta<K>>>>,
+    kind: &'static str,
+    metrics: Arc<Metrics>,
+    listed: tokio::sync::oneshot::Sender<()>,
+    mut tell: impl FnMut(&str, &str),
+) where
+    K: Resource<DynamicType = ()>,
+{
+    let mut listed = Some(listed);
+    pin_mut!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object) | watcher::Event::InitApply(object)) => {
+                tell(object.namespace().as_deref().unwrap_or_default(), &object.name_any());
+            }
+            Ok(watcher::Event::Init) => {}
+            Ok(watcher::Event::InitDone) => {
+                if let Some(listed) = listed.take() {
+                    // The receiver has gone only when the operator stops during its start.
+                    _ = listed.send(());
+                }
+            }
+            Err(error) => lost(&error, kind, &metrics),
+        }
+    }
+}
+
+/// Who is woken by which change.
+#[derive(Clone)]
+pub struct Switchboard(pub Arc<Context>);
+
+impl Switchboard {
+    /// A connection was seen or is gone.
+    pub fn connection(&self, change: &Change<StoredConnection>) {
+        let Context { stores, wakes, .. } = self.0.as_ref();
+        match change {
+            Change::Seen(before, now) => {
+                let same_object = before.as_deref().filter(|before| before.meta().uid == now.meta().uid);
+                if same_object.is_some_and(|before| intent(before) == intent(now.as_ref())) {
+                    return;
+                }
+                wakes.connection(&name_of(now.as_ref()));
+                if same_object.is_none_or(|before| before.meta().generation != now.meta().generation) {
+                    wakes.bindings_of(&name_of(now.as_ref()), stores);
+                }
+            }
+            Change::Gone(object) => {
+                let name = name_of(object.as_ref());
+                connection::forget(&name, &self.0);
+                wakes.bindings_of(&name, stores);
+            }
+        }
+    }
+
+    /// A binding was seen or is gone.
+    pub fn binding(&self, change: &Change<StoredBinding>) {
+        match change {
+            Change::Seen(before, now) => {
+                let same_object = before.as_deref().filter(|before| before.meta().uid == now.meta().uid);
+                if same_object.is_some_and(|before| intent(before) == intent(now.as_ref())) {
+                    return;
+                }
+                let (namespace, name) = name_of(now.as_ref());
+                self.0.wakes.binding(&namespace, &name);
+                if same_object.is_none_or(|before| before.meta().generation != now.meta().generation) {
+                    self.connection_of(now);
+                }
+            }
+            Change::Gone(object) => {
+                binding::forget(&name_of(object.as_ref()), &self.0);
+                self.connection_of(object);
+            }
+        }
+    }
+
+    fn connection_of(&self, binding: &StoredBinding) {
+        if let Ok(binding) = &binding.0 {
+            self.0.wakes.connection(&acceptance::named_connection(binding));
+        }
+    }
+
+    /// A namespace was seen or is gone.
+    pub fn namespace(&self, change: &Change<PartialObjectMeta<Namespace>>) {
+        let namespace = match change {
+            Change::Seen(Some(before), now) if before.labels() == now.labels() => return,
+            Change::Seen(_, namespace) | Change::Gone(namespace) => namespace.name_any(),
+        };
+        let mut named = HashSet::new();
+        for binding in self.0.stores.bindings_where(|binding| binding.namespace().as_ref() == Some(&namespace)) {
+            self.0.wakes.binding(&namespace, &binding.name_any());
+            named.insert(acceptance::named_connection(&binding));
+        }
+        for connection in &named {
+            self.0.wakes.connection(connection);
+        }
+    }
+
+    /// A Secret or ConfigMap has changed or is gone.
+    pub fn referent(&self, namespace: &str, referent: &Referent) {
+        for connection in self.0.stores.referring(namespace, referent) {
+            self.0.memories.outdate(connection.clone());
+            self.0.wakes.connection(&connection);
+        }
+    }
+}
+
+/// What of an object is somebody's intent: its own status, and what others note on it, wakes nobody.
+fn intent<K: Resource>(object: &K) -> (Option<i64>, bool, [Option<String>; 2]) {
+    let meta = object.meta();
+    let annotation = |name: &str| meta.annotations.as_ref().and_then(|all| all.get(name)).cloned();
+    let wishes = [annotation(crds::REQUESTED_AT), annotation(crds::FLUX_REQUESTED_AT)];
+    (meta.generation, meta.deletion_timestamp.is_some(), wishes)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::runtime::{reflector, watcher::Event};
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(name: &str, version: &str) -> ConfigMap {
+        serde_json::from_value(json!({ "metadata": { "name": name, "namespace": "web", "resourceVersion": version } }))
+            .unwrap()
+    }
+
+    /// What `follow` tells of `events`, in one line each.
+    async fn told(events: Vec<Event<ConfigMap>>) -> Vec<String> {
+        let mut lines = Vec::new();
+        let version = |map: &ConfigMap| map.metadata.resource_version.clone().unwrap_or_default();
+        let tell = |change: Change<ConfigMap>| {
+            lines.push(match change {
+                Change::Seen(None, now) => format!("new {}@{}", now.name_any(), version(&now)),
+                Change::Seen(Some(before), now) => {
+                    format!("{}@{} was @{}", now.name_any(), version(&now), version(&before))
+                }
+                Change::Gone(object) => format!("gone {}", object.name_any()),
+            });
+        };
+        let events = stream::iter(events.into_iter().map(Ok));
+        follow(events, reflector::store::Writer::default(), "ConfigMap", Arc::default(), tell).await;
+        lines
+    }
+
+    fn list(maps: &[(&str, &str)]) -> Vec<Event<ConfigMap>> {
+        let listed = maps.iter().map(|(name, version)| Event::InitApply(map(name, version)));
+        std::iter::once(Event::Init).chain(listed).chain(std::iter::once(Event::InitDone)).collect()
+    }
+
+    #[rstest]
+    #[case::first_listing(vec![list(&[("a", "1")])], &["new a@1"])]
+    #[case::changed(vec![list(&[("a", "1")]), vec![Event::Apply(map("a", "2"))]], &["new a@1", "a@2 was @1"])]
+    #[case::deleted(vec![list(&[("a", "1")]), vec![Event::Delete(map("a", "2"))]], &["new a@1", "gone a"])]
+    #[case::deleted_and_made_anew(vec![list(&[("a", "1")]), vec![Event::Delete(map("a", "2")), Event::Apply(map("a", "3"))]], &["new a@1", "gone a", "new a@3"])]
+    #[case::vanished_during_a_gap(vec![list(&[("a", "1"), ("b", "2")]), list(&[("b", "2")])], &["new a@1", "new b@2", "gone a", "b@2 was @2"])]
+    #[case::appeared_during_a_gap(vec![list(&[]), list(&[("a", "5")])], &["new a@5"])]
+    #[case::a_listing_that_broke_off_tells_nothing(vec![list(&[("a", "1")]), vec![Event::Init, Event::InitApply(map("c", "9"))], list(&[("a", "1")])], &["new a@1", "a@1 was @1"])]
+    #[tokio::test]
+    async fn every_change_is_told_once(#[case] events: Vec<Vec<Event<ConfigMap>>>, #[case] expected: &[&str]) {
+        assert_eq!(told(events.into_iter().flatten().collect()).await, expected);
+    }
+
+    #[rstest]
+    #[case::status_alone(json!({ "resourceVersion": "2" }), true)]
+    #[case::labels(json!({ "labels": { "team": "web" } }), true)]
+    #[case::another_annotation(json!({ "annotations": { "note": "x" } }), true)]
+    #[case::spec(json!({ "generation": 2 }), false)]
+    #[case::a_wish(json!({ "annotations": { "issuetracking.dev/requestedAt": "now" } }), false)]
+    #[case::a_wish_of_flux(json!({ "annotations": { "reconcile.fluxcd.io/requestedAt": "now" } }), false)]
+    #[case::deletion(json!({ "deletionTimestamp": "2026-11-24T12:00:00Z" }), false)]
+    fn only_somebodys_intent_wakes(#[case] change: serde_json::Value, #[case] same: bool) {
+        let object = |change: &serde_json::Value| {
+            let mut metadata = json!({ "name": "a", "generation": 1, "resourceVersion": "1" });
+            metadata.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            serde_json::from_value::<ConfigMap>(json!({ "metadata": metadata })).unwrap()
+        };
+        assert_eq!(intent(&object(&json!({}))) == intent(&object(&change)), same);
+    }
+}
