@@ -1,0 +1,7 @@
+//! A local control plane, a Jira simulator, and the suites that run the operator against both.
+
+pub mod controlplane;
+pub mod demo;
+pub mod jira;
+pub mod operator;
+pub mod stage;
