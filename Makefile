@@ -1,0 +1,57 @@
+# Needs Rust, Go, a C compiler, curl and make. `make` alone prints what there is.
+
+# What CI sets to --locked: there the build must use the versions of Cargo.lock, here it may add to them.
+LOCKED ?=
+# Arguments of the program that `run` and `demo` start.
+ARGS ?=
+CRDS := charts/jira-connection-operator/crds
+
+.DEFAULT_GOAL := help
+# The targets are steps of one build in one target directory: side by side they would only wait for each other.
+.NOTPARALLEL:
+.PHONY: help build fmt lint dependencies test crds docs demo controlplane run install
+
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build all programs
+	cargo build $(LOCKED) --workspace --bins
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: ## Check format, lints, CRDs, and the dependencies where cargo-deny is installed
+	cargo fmt --all --check
+	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- --check $(CRDS)
+	@$(MAKE) --no-print-directory dependencies
+
+dependencies: ## Check licences, sources and versions of the dependencies (cargo-deny)
+	@if cargo deny --version >/dev/null 2>&1; then \
+		cargo deny check licenses sources bans; \
+	else \
+		echo '*** SKIPPED: cargo-deny is not installed, so licences, sources and versions of the dependencies are unchecked ***'; \
+	fi
+
+# The suites start the operator as a program, and cargo builds the programs of other packages only when told.
+test: build ## Run all tests; the first run builds a Kubernetes control plane, which takes minutes
+	cargo test $(LOCKED) --workspace --no-fail-fast
+
+crds: ## Write the CRDs anew from the types
+	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- $(CRDS)
+
+docs: ## Write docs/reasons.md anew from the code
+	UPDATE_DOCS=1 cargo test $(LOCKED) --quiet -p controller --lib reference
+
+# Without `-p`, so that the dependencies keep the features with which `build` has built them.
+demo: build ## Show the operator at work with a control plane and a Jira simulator of its own
+	cargo run $(LOCKED) --quiet --bin demo -- $(ARGS)
+
+controlplane: ## Start a Kubernetes control plane to try things on
+	cargo run $(LOCKED) --quiet -p tests --bin controlplane
+
+run: ## Run the operator against the current kubeconfig context; ARGS='--help' shows its flags
+	cargo run $(LOCKED) --quiet -p controller --bin jira-operator -- $(ARGS)
+
+install: ## Apply the CRDs to the current kubeconfig context
+	kubectl apply -f $(CRDS)
