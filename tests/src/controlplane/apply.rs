@@ -96,7 +96,15 @@ async fn apply_object(client: &Client, object: DynamicObject, document: usize) -
         (Scope::Namespaced, None) => Api::namespaced_with(client.clone(), "default", &resource),
     };
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let applied = api.patch(&name, &params, &Patch::Apply(&object)).await.map_err(refused)?;
+    let started = Instant::now();
+    let applied = loop {
+        match api.patch(&name, &params, &Patch::Apply(&object)).await {
+            Err(error) if is_unrouted(&error) && started.elapsed() < SERVED_LIMIT => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            outcome => break outcome.map_err(refused)?,
+        }
+    };
     if resource.group == "apiextensions.k8s.io" && resource.kind == "CustomResourceDefinition" {
         wait_until_established(client, &name).await?;
     }
@@ -124,6 +132,15 @@ fn is_unknown(error: &kube::Error) -> bool {
         kube::Error::Discovery(error) => !matches!(error, DiscoveryError::InvalidGroupVersion(_)),
         _ => false,
     }
+}
+
+/// Whether the path itself is unknown. Discovery may tell of a new kind a moment before its path is served; a missing
+/// namespace is a 404 as well, with a `Status` that names it, and no waiting mends that.
+fn is_unrouted(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    status.is_not_found() && status.details.as_ref().is_none_or(|details| details.name.is_empty())
 }
 
 async fn wait_until_established(client: &Client, name: &str) -> Result<(), ApplyError> {
