@@ -5,6 +5,7 @@
 pub mod acceptance;
 pub mod app;
 pub mod arguments;
+pub mod auth;
 pub mod backoff;
 pub mod binding;
 pub mod condition;

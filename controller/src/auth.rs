@@ -1,0 +1,3 @@
+//! Grants that need a person: how one is asked for, kept, renewed and ended.
+
+pub mod authorization_secret;
