@@ -1,3 +1,5 @@
 //! Grants that need a person: how one is asked for, kept, renewed and ended.
 
 pub mod authorization_secret;
+pub mod grant;
+pub mod keeping;
