@@ -2,4 +2,5 @@
 
 pub mod authorization_secret;
 pub mod grant;
+pub mod grant_secret;
 pub mod keeping;

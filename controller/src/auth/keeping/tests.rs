@@ -16,10 +16,6 @@ fn holder(name: &str) -> Holder {
     Holder(name.into())
 }
 
-fn claim(name: &str) -> Claim {
-    Claim { holder: holder(name), made_at: noon() }
-}
-
 #[rstest]
 #[case::nobody_else(None, 0, Turn::Renew { interrupted: false })]
 #[case::renewed_already(None, 1, Turn::Adopt)]
