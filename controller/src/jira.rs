@@ -58,7 +58,7 @@ pub use self::{
     issue_security::IssueSecurity,
     network::{Network, NetworkConfig, NetworkFault},
     permission::GrantedPermissions,
-    problem::{Gibberish, Interceptor, LimitReach, Outage, Problem, Rejection, TlsFault},
+    problem::{Gibberish, Interceptor, LimitReach, OAuth1Problem, Outage, Problem, Rejection, TlsFault},
     project::Project,
     proxy::{InvalidProxy, Proxy},
     route::{ClientCertificate, Route, RouteFault},

@@ -375,6 +375,7 @@ impl<'a> View<'a> {
             Row::Refused => refusal::tried_again(self, found, seen.at),
             Row::Proven
             | Row::Pending
+            | Row::Awaiting
             | Row::Unresolved
             | Row::Lacking
             | Row::Outage

@@ -76,9 +76,11 @@ impl From<&Problem> for OutcomeClass {
             | Problem::ClientSecretRejected
             | Problem::GrantRevoked
             | Problem::GrantTypeUnsupported
+            | Problem::ClockSkew
+            | Problem::OAuth1(_)
             | Problem::InsecureTransport => Self::Rejected,
-            Problem::ScopeMissing | Problem::Forbidden => Self::Forbidden,
-            Problem::NotFound | Problem::MethodUnavailable => Self::NotFound,
+            Problem::ScopeMissing | Problem::Forbidden | Problem::SiteNotCovered { .. } => Self::Forbidden,
+            Problem::NotFound | Problem::MethodUnavailable | Problem::LinksUnavailable => Self::NotFound,
             Problem::Unexpected { .. } => Self::Unexpected,
         }
     }

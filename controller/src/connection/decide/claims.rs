@@ -68,7 +68,7 @@ fn authorized(view: &View<'_>, finding: &Finding, verdict: &Verdict) -> Claim {
         Row::Proven | Row::Lacking => {
             claim(Truth::True, "IdentityProven", "Jira accepted the credential when it was last asked.")
         }
-        Row::Refused => claim(Truth::False, reason, &finding.message),
+        Row::Refused | Row::Awaiting => claim(Truth::False, reason, &finding.message),
         Row::Outage if verdict.ready.status == Truth::True => kept(view, About::Authorized),
         Row::Limited if verdict.progress == Progress::Kept => kept(view, About::Authorized),
         Row::Suspended => kept(view, About::Authorized),
@@ -104,22 +104,33 @@ fn reachable(view: &View<'_>, finding: &Finding) -> Claim {
             Claim::new(about, Truth::False, finding.reason.as_str(), finding.message.clone())
         }
         Reason::RateLimited | Reason::Suspended => kept(view, about),
-        Reason::AuthMethodUnsupported | Reason::Progressing if view.facts.known_server().is_none() => {
+        Reason::AuthMethodUnsupported
+        | Reason::Progressing
+        | Reason::AuthorizationRequired
+        | Reason::GrantExpired
+        | Reason::SecretConflict
+            if view.facts.known_server().is_none() =>
+        {
             not_checked(about)
         }
         Reason::ConnectionVerified
         | Reason::Progressing
+        | Reason::AuthorizationRequired
         | Reason::CredentialsRejected
         | Reason::AccountChanged
         | Reason::GrantRevoked
+        | Reason::GrantExpired
         | Reason::ClientSecretRejected
         | Reason::AccountLocked
         | Reason::ScopeMissing
         | Reason::PermissionsMissing
+        | Reason::ClockSkew
         | Reason::InsecureTransport
         | Reason::WrongSite
         | Reason::DeploymentMismatch
-        | Reason::AuthMethodUnsupported => answers(),
+        | Reason::AuthMethodUnsupported
+        | Reason::ApplicationLinksUnavailable
+        | Reason::SecretConflict => answers(),
     }
 }
 
@@ -144,7 +155,9 @@ fn permissions_granted(view: &View<'_>, finding: &Finding, verdict: &Verdict) ->
         }
         Row::Outage if verdict.ready.status == Truth::True => kept(view, about),
         Row::Limited | Row::Suspended => kept(view, about),
-        Row::Outage | Row::Lacking | Row::Pending | Row::Unresolved | Row::Refused | Row::Misfit => not_checked(about),
+        Row::Outage | Row::Lacking | Row::Pending | Row::Awaiting | Row::Unresolved | Row::Refused | Row::Misfit => {
+            not_checked(about)
+        }
     }
 }
 

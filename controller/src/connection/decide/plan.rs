@@ -66,7 +66,8 @@ pub(super) fn conclude(view: View<'_>, finding: Finding, trouble: Trouble) -> Pl
     let proof = proof(&view, &claims, details.default_assignee.clone(), verdict.state);
     let early = [verdict.boundary, wish(&view, &finding)].into_iter().flatten();
     let wake = early.chain(finding.again).min();
-    let lasting = trouble == Trouble::Lasting && !matches!(finding.reason.row(), Row::Suspended | Row::Unresolved);
+    let lasting = trouble == Trouble::Lasting
+        && !matches!(finding.reason.row(), Row::Suspended | Row::Unresolved | Row::Awaiting);
     Plan { claims, details, wake, proof, trouble: lasting.then_some(finding) }
 }
 

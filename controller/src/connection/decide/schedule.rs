@@ -43,7 +43,7 @@ pub(super) fn again<T>(view: &View<'_>, problem: &Problem, seen: &Seen<T>) -> Op
         Row::Outage => Some(seen.at + backoff(view, seen)),
         Row::Limited => Some(seen.at + asked_wait(problem).unwrap_or_else(|| backoff(view, seen))),
         Row::Lacking | Row::Misfit => Some(due(view, seen, interval(view))),
-        Row::Proven | Row::Pending | Row::Unresolved | Row::Refused | Row::Suspended => None,
+        Row::Proven | Row::Pending | Row::Awaiting | Row::Unresolved | Row::Refused | Row::Suspended => None,
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) fn held_back(view: &View<'_>) -> Option<Finding> {
         // A wish does not widen Jira's budget.
         Row::Limited => true,
         Row::Refused => !refusal::may_try_once(view, view.facts.asked_before),
-        Row::Proven | Row::Pending | Row::Unresolved | Row::Suspended => false,
+        Row::Proven | Row::Pending | Row::Awaiting | Row::Unresolved | Row::Suspended => false,
     };
     // When a bearer is tried again counts from the status, as it would after a restart.
     let again = last.again.map(|again| refusal::next_try(view, last).unwrap_or(again));

@@ -24,8 +24,8 @@ use crate::{
         settings::Settings,
     },
     jira::{
-        Account, AccountKind, CloudId, Gibberish, Interceptor, IssueSecurity, LimitReach, Outage, Server, TlsFault,
-        Version,
+        Account, AccountKind, CloudId, Gibberish, Interceptor, IssueSecurity, LimitReach, OAuth1Problem, Outage,
+        Server, TlsFault, Version,
     },
     proof::Standing,
 };
@@ -261,6 +261,10 @@ const INTERRUPTED: Option<State> = Some(State::Interrupted);
 #[case::rejected(World { at_site: Err(Problem::Rejected(Rejection::Unauthorized)), ..center() }, NOT_AUTHORIZED, "False", "False", "CredentialsRejected", "InProgress")]
 #[case::answered_as_nobody(World { at_site: Err(Problem::Rejected(Rejection::Anonymous)), ..center() }, NOT_AUTHORIZED, "False", "False", "CredentialsRejected", "InProgress")]
 #[case::captcha(World { at_site: Err(Problem::CaptchaRequired), ..center() }, NOT_AUTHORIZED, "False", "False", "AccountLocked", "Failed")]
+#[case::nobody_has_authorised(World { at_site: Err(Problem::OAuth1(OAuth1Problem::PermissionUnknown)), ..center() }, NOT_AUTHORIZED, "False", "False", "AuthorizationRequired", "InProgress")]
+#[case::grant_revoked(World { at_site: Err(Problem::GrantRevoked), ..center() }, NOT_AUTHORIZED, "False", "False", "GrantRevoked", "Failed")]
+#[case::grant_expired(World { at_site: Err(Problem::OAuth1(OAuth1Problem::TokenExpired)), ..center() }, NOT_AUTHORIZED, "False", "False", "GrantExpired", "Failed")]
+#[case::link_unknown(World { at_site: Err(Problem::OAuth1(OAuth1Problem::ConsumerUnknown)), ..center() }, NOT_AUTHORIZED, "False", "False", "ClientSecretRejected", "Failed")]
 #[case::scope_missing(World { at_site: Err(Problem::ScopeMissing), ..center() }, INTERRUPTED, "True", "False", "ScopeMissing", "Failed")]
 #[case::global_permission_missing(World { global: Ok(false), ..center() }, INTERRUPTED, "True", "False", "PermissionsMissing", "Failed")]
 #[case::project_permission_missing(World { grant: Ok(BTreeSet::new()), ..center() }, INTERRUPTED, "True", "False", "PermissionsMissing", "Failed")]
@@ -270,6 +274,10 @@ const INTERRUPTED: Option<State> = Some(State::Interrupted);
 #[case::no_jira(World { server: Err(Problem::NotJira(Gibberish::Content)), ..center() }, INTERRUPTED, "Unknown", "False", "NotJira", "InProgress")]
 #[case::tls(World { server: Err(Problem::Tls(TlsFault::UnknownIssuer)), ..center() }, INTERRUPTED, "Unknown", "False", "TLSFailed", "Failed")]
 #[case::wrong_site(World { server: Err(Problem::WrongSite { reported: None }), ..center() }, INTERRUPTED, "Unknown", "False", "WrongSite", "Failed")]
+#[case::clock_skew(World { at_site: Err(Problem::ClockSkew), ..center() }, INTERRUPTED, "Unknown", "False", "ClockSkew", "Failed")]
+#[case::site_not_covered(World { at_site: Err(Problem::SiteNotCovered { covered: Vec::new() }), ..center() }, INTERRUPTED, "Unknown", "False", "WrongSite", "Failed")]
+#[case::no_application_links(World { at_site: Err(Problem::LinksUnavailable), ..center() }, INTERRUPTED, "Unknown", "False", "ApplicationLinksUnavailable", "Failed")]
+#[case::oauth1_not_taken(World { at_site: Err(Problem::OAuth1(OAuth1Problem::Unacceptable)), ..center() }, INTERRUPTED, "Unknown", "False", "AuthMethodUnsupported", "Failed")]
 #[case::rate_limited_before_any_proof(World { server: Err(limited(7)), ..center() }, None, "Unknown", "Unknown", "Progressing", "InProgress")]
 #[case::other_deployment(World { server: Ok(server(jira::Deployment::Cloud, &[1001])), ..center() }, INTERRUPTED, "Unknown", "False", "DeploymentMismatch", "Failed")]
 #[case::too_old_for_tokens(World { server: Ok(server(jira::Deployment::DataCenter, &[8, 13, 2])), ..center() }, INTERRUPTED, "Unknown", "False", "AuthMethodUnsupported", "Failed")]
@@ -288,6 +296,18 @@ fn a_row_of_the_state_table(
     life.pass(&world, noon());
     let found = (life.state(), life.truth(About::Authorized), life.truth(About::Ready), life.reason(), life.verdict());
     assert_eq!(found, (state, authorized, ready, reason, verdict));
+}
+
+#[test]
+fn who_waits_for_a_person_neither_looks_by_himself_nor_is_held_back() {
+    let mut life = Life::center();
+    let waiting = World { at_site: Err(Problem::OAuth1(OAuth1Problem::PermissionUnknown)), ..center() };
+    let plan = life.pass(&waiting, noon());
+    assert_eq!((plan.wake, plan.trouble), (None, None));
+    life.pass(&waiting, noon() + minutes(24 * 60));
+    assert_eq!((life.reason(), life.verdict()), ("AuthorizationRequired", "InProgress"));
+    life.pass(&center(), noon() + minutes(24 * 60 + 1));
+    assert_eq!(life.reason(), "ConnectionVerified");
 }
 
 fn limited(seconds: u64) -> Problem {
