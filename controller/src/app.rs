@@ -1,12 +1,13 @@
 //! Composition root: builds everything once, starts it, and stops it. The only file that spawns.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures::{FutureExt, StreamExt, TryStreamExt, future::Shared};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Config, Resource, ResourceExt,
+    client::ClientBuilder,
     core::PartialObjectMeta,
     runtime::{
         WatchStreamExt,
@@ -28,7 +29,10 @@ use crate::{
     },
     context::Context,
     jira::{InvalidProxy, Network, NetworkConfig, NetworkFault, Proxy},
-    kubernetes::events::Events,
+    kubernetes::{
+        events::Events,
+        lease::{self, Candidate, InvalidPeriods, Leadership, LeaseName, Lost, Periods, Term},
+    },
     metrics::{Kind, Metrics, Outcome},
     probes::{self, Readiness},
     proof::Proofs,
@@ -41,6 +45,15 @@ pub enum Error {
     /// The check interval is out of bounds.
     #[error("--check-interval must be between 1m and 24h")]
     CheckInterval,
+    /// The periods of the lease do not fit together.
+    #[error(transparent)]
+    Periods(#[from] InvalidPeriods),
+    /// The operating system has no random numbers.
+    #[error("cannot make an identity for the election of the leader")]
+    Identity(#[from] getrandom::Error),
+    /// Another replica works now, or may.
+    #[error("leadership was lost; this process ends at once, so that nothing that it had begun goes on")]
+    Leadership(#[from] Lost),
     /// The file of `--extra-ca` could not be read.
     #[error("--extra-ca: cannot read {path}")]
     ExtraCa {
@@ -80,28 +93,35 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// A future that resolves when the operator shall stop.
 type Stop = Shared<futures::future::BoxFuture<'static, ()>>;
 
-/// Runs until `stop` resolves and the passes then under way are finished.
+/// Runs until `stop` resolves and the passes then under way are finished. With an election of the leader, it works only while the
+/// lease is its own, and gives the lease back at the end.
 ///
 /// # Errors
-/// When it cannot start, or a part of it ends by itself.
+/// When it cannot start, a part of it ends by itself, or the lease is lost.
 pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
     let stop: Stop = stop.boxed().shared();
     let settings = settings(&args)?;
     let network = network(&args)?;
-    let client = Client::try_default().await.map_err(|source| Error::Client(Box::new(source)))?;
+    let periods = periods(&args)?;
+    let config = Config::infer().await.map_err(|source| Error::Client(Box::new(kube::Error::InferConfig(source))))?;
+    let candidate = args.leader_election.then(|| candidate(&args, periods, &config)).transpose()?;
+    let leadership = candidate.as_ref().map_or_else(Leadership::undisputed, Candidate::leadership);
+    let client = fenced(config, &leadership)?;
     let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::default();
 
     let mut servers = JoinSet::new();
-    serve(&mut servers, args.probe_address, "probes", probes::probes(readiness.clone())).await?;
-    serve(&mut servers, args.metrics_address, "metrics", probes::exposition(Arc::clone(&metrics), network.clone()))
-        .await?;
+    let probes = probes::probes(readiness.clone(), leadership.clone());
+    serve(&mut servers, args.probe_address, "probes", probes).await?;
+    let exposition = probes::exposition(Arc::clone(&metrics), network.clone(), leadership.clone());
+    serve(&mut servers, args.metrics_address, "metrics", exposition).await?;
 
-    let (wakes, queues) = Wakes::new();
+    let (wakes, mut queues) = Wakes::new();
     let watches = Watches::new();
     let ctx = Arc::new(Context {
         events: Events::new(client.clone(), hostname()),
         client,
+        leadership,
         network,
         stores: watches.stores.clone(),
         wakes,
@@ -116,6 +136,7 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
     });
     let mut watching = JoinSet::new();
     let listed = watches.start(&mut watching, &ctx);
+    let (mut leading, (resign, resigned)) = (JoinSet::new(), oneshot::channel());
 
     let working = async {
         tokio::select! {
@@ -123,11 +144,27 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
             listed = listed => listed.map_err(|_| Error::Ended { part: "watches" })?,
         }
         readiness.set(true);
-        tracing::info!("every watch is listed; working");
-        work(queues, &ctx, args.concurrency, stop.clone()).await;
-        Ok(())
+        tracing::info!("every watch is listed");
+        let Some(candidate) = candidate else {
+            work(queues, &ctx, args.concurrency, stop.clone()).await;
+            return Ok(());
+        };
+        let term = tokio::select! {
+            () = stop.clone() => return Ok(()),
+            term = stand_by(&mut queues, candidate) => term,
+        };
+        wake_all(&ctx);
+        // Apart from the passes, so that none of them can keep the lease from being renewed.
+        leading.spawn(term.serve(resigned.map(|_| ())));
+        tokio::select! {
+            () = work(queues, &ctx, args.concurrency, stop.clone()) => Ok(()),
+            Some(ended) = leading.join_next() => Err(match ended {
+                Ok(Err(lost)) => Error::Leadership(lost),
+                Ok(Ok(())) | Err(_) => Error::Ended { part: "election of the leader" },
+            }),
+        }
     };
-    tokio::select! {
+    let outcome = tokio::select! {
         outcome = working => outcome,
         () = async { stop.clone().await; tokio::time::sleep(PATIENCE).await } => {
             tracing::warn!("stopped with passes still under way");
@@ -135,6 +172,49 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         }
         _ = servers.join_next() => Err(Error::Ended { part: "HTTP server" }),
         _ = watching.join_next() => Err(Error::Ended { part: "watches" }),
+    };
+    // No pass is under way any more: the others may begin. If nobody listens, there is no lease to give back.
+    _ = resign.send(());
+    while leading.join_next().await.is_some() {}
+    outcome
+}
+
+fn periods(args: &Args) -> Result<Periods, InvalidPeriods> {
+    Periods::new(args.lease_duration.into(), args.lease_renew_deadline.into(), args.lease_retry_period.into())
+}
+
+fn candidate(args: &Args, periods: Periods, config: &Config) -> Result<Candidate, Error> {
+    let client = Client::try_from(config.clone()).map_err(|source| Error::Client(Box::new(source)))?;
+    let namespace = args.lease_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let lease = LeaseName { namespace, name: args.lease_name.clone() };
+    Ok(Candidate::new(client, lease, lease::identity(hostname().as_deref())?, periods))
+}
+
+/// The client of the passes, which writes only while the lease is ours.
+fn fenced(config: Config, leadership: &Leadership) -> Result<Client, Error> {
+    let client = ClientBuilder::try_from(config).map_err(|source| Error::Client(Box::new(source)))?;
+    Ok(client.with_layer(&leadership.fence()).build())
+}
+
+/// Waits for the lease. What is woken meanwhile is not kept, or the queues would grow for as long as another replica works.
+async fn stand_by(queues: &mut Queues, candidate: Candidate) -> Term {
+    let mut won = pin!(candidate.win());
+    loop {
+        tokio::select! {
+            term = &mut won => return term,
+            Some(_) = queues.connections.next() => {}
+            Some(_) = queues.bindings.next() => {}
+        }
+    }
+}
+
+/// Puts every object into the queue, as at a start. What changes from now on is woken by its watch.
+fn wake_all(ctx: &Context) {
+    for connection in ctx.stores.connections.state() {
+        ctx.wakes.connection(&(connection.namespace().unwrap_or_default(), connection.name_any()));
+    }
+    for binding in ctx.stores.bindings.state() {
+        ctx.wakes.binding(&binding.namespace().unwrap_or_default(), &binding.name_any());
     }
 }
 

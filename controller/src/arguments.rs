@@ -43,6 +43,24 @@ pub struct Args {
     /// How many objects of a kind are worked on at the same time.
     #[arg(long, env = "JIRA_OPERATOR_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
+    /// Let one of several replicas work and the others stand by. Without it there must be only one.
+    #[arg(long, env = "JIRA_OPERATOR_LEADER_ELECTION")]
+    pub leader_election: bool,
+    /// Namespace of the Lease that says which replica works. Default: the pod's own, or that of the kubeconfig's context.
+    #[arg(long, env = "JIRA_OPERATOR_LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// Name of the Lease, the same for all replicas and of no other operator.
+    #[arg(long, env = "JIRA_OPERATOR_LEASE_NAME", default_value = "jira-connection-operator")]
+    pub lease_name: String,
+    /// How long the others wait after the last sign of life of the replica that works, whole seconds, 1s to 1h.
+    #[arg(long, env = "JIRA_OPERATOR_LEASE_DURATION", default_value = "15s")]
+    pub lease_duration: Duration,
+    /// How long the replica that works tries to renew the lease before it stops, shorter than the lease.
+    #[arg(long, env = "JIRA_OPERATOR_LEASE_RENEW_DEADLINE", default_value = "10s")]
+    pub lease_renew_deadline: Duration,
+    /// Pause between two requests about the lease, at most half of the renew deadline.
+    #[arg(long, env = "JIRA_OPERATOR_LEASE_RETRY_PERIOD", default_value = "2s")]
+    pub lease_retry_period: Duration,
     /// Address of `/metrics`.
     #[arg(long, env = "JIRA_OPERATOR_METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
     pub metrics_address: SocketAddr,

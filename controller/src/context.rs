@@ -10,7 +10,7 @@ use crate::{
     binding::memory::Memories as BindingMemories,
     connection::{memory::Memories, settings::Settings},
     jira::Network,
-    kubernetes::events::Events,
+    kubernetes::{events::Events, lease::Leadership},
     metrics::Metrics,
     proof::Proofs,
     watch::{Stores, Wakes},
@@ -18,8 +18,10 @@ use crate::{
 
 /// What every pass shares.
 pub struct Context {
-    /// For reading Secrets and writing status.
+    /// For reading Secrets and writing status. It sends no write while the lease is not ours.
     pub client: Client,
+    /// Whether this replica may write, and for how long it surely may: to be asked right before a refresh token is sent.
+    pub leadership: Leadership,
     /// For reaching Jira.
     pub network: Network,
     /// For telling about transitions.
