@@ -37,6 +37,7 @@ use crate::{
     probes::{self, Readiness},
     proof::Proofs,
     watch::{self, Queues, StoredBinding, StoredConnection, Stores, Switchboard, Wakes},
+    web::{self, Pages},
 };
 
 /// Why the operator did not start, or could not go on.
@@ -132,8 +133,10 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         binding_backoff: Backoff::default(),
         settings,
         requires_released_secrets: args.require_released_secrets,
+        public_url: args.public_url.clone(),
         metrics,
     });
+    serve_pages(&mut servers, &args, &ctx).await?;
     let mut watching = JoinSet::new();
     let listed = watches.start(&mut watching, &ctx);
     let (mut leading, (resign, resigned)) = (JoinSet::new(), oneshot::channel());
@@ -251,10 +254,7 @@ async fn serve(
     what: &'static str,
     router: Router,
 ) -> Result<(), Error> {
-    let failed = |source| Error::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    tracing::info!(%address, what, "listening");
+    let listener = listen(address, what).await?;
     servers.spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             let error: &dyn std::error::Error = &error;
@@ -262,6 +262,28 @@ async fn serve(
         }
     });
     Ok(())
+}
+
+/// The pages, where the operator has a public URL. Any replica serves them, as they write nothing but a person's answer.
+async fn serve_pages(servers: &mut JoinSet<()>, args: &Args, ctx: &Context) -> Result<(), Error> {
+    let Some(public_url) = args.public_url.clone() else { return Ok(()) };
+    let pages = Pages {
+        public_url,
+        atlassian_auth_url: args.atlassian_auth_url.clone(),
+        stores: ctx.stores.clone(),
+        client: ctx.client.clone(),
+    };
+    let listener = listen(args.pages_address, "pages").await?;
+    servers.spawn(web::server::serve(listener, web::router(pages), web::server::Limits::default()));
+    Ok(())
+}
+
+async fn listen(address: SocketAddr, what: &'static str) -> Result<TcpListener, Error> {
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    tracing::info!(%address, what, "listening");
+    Ok(listener)
 }
 
 /// The writing ends of the stores.

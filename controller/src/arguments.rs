@@ -7,7 +7,7 @@ use crds::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use crate::{jira::HostPattern, telemetry::LogFormat};
+use crate::{jira::HostPattern, telemetry::LogFormat, web::PublicUrl};
 
 /// Networks that no connection may lead to: loopback, unspecified, link-local with the metadata services, multicast.
 const DENIED: &str = "127.0.0.0/8,::1/128,0.0.0.0/8,::/128,169.254.0.0/16,fe80::/10,224.0.0.0/4,ff00::/8,100.100.100.200/32,fd00:ec2::/32";
@@ -67,6 +67,13 @@ pub struct Args {
     /// Address of `/healthz` and `/readyz`.
     #[arg(long, env = "JIRA_OPERATOR_PROBE_ADDRESS", default_value = "0.0.0.0:8081")]
     pub probe_address: SocketAddr,
+    /// Where browsers find the pages on which people authorise: `https://operator.example/prefix`, or
+    /// `http://localhost:8082` for a port-forward. Absent: no pages are served.
+    #[arg(long, env = "JIRA_OPERATOR_PUBLIC_URL")]
+    pub public_url: Option<PublicUrl>,
+    /// Address of the pages.
+    #[arg(long, env = "JIRA_OPERATOR_PAGES_ADDRESS", default_value = "0.0.0.0:8082")]
+    pub pages_address: SocketAddr,
     /// Form of the log lines.
     #[arg(long, env = "JIRA_OPERATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
     pub log_format: LogFormat,
@@ -97,5 +104,12 @@ mod tests {
     fn the_defaults_are_good() {
         let args = Args::parse_from(["jira-operator"]);
         assert_eq!(args.denied_networks.len(), 10);
+        assert_eq!(args.public_url, None, "no pages unless somebody says where");
+    }
+
+    #[test]
+    fn a_public_url_that_cannot_be_used_is_explained() {
+        let error = Args::try_parse_from(["jira-operator", "--public-url=http://operator.example"]).unwrap_err();
+        assert!(error.to_string().contains("use https:// for every other host"), "{error}");
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     metrics::Metrics,
     proof::Proofs,
     watch::{Stores, Wakes},
+    web::PublicUrl,
 };
 
 /// What every pass shares.
@@ -44,6 +45,8 @@ pub struct Context {
     pub settings: Settings,
     /// Whether a Secret must name the hosts that it may be used for.
     pub requires_released_secrets: bool,
+    /// Where people find the pages. Absent: there are none, and no callback.
+    pub public_url: Option<PublicUrl>,
     /// Counters and gauges.
     pub metrics: Arc<Metrics>,
 }
