@@ -24,7 +24,7 @@ const BITS: u32 = 2048;
 const MOST_BITS: u32 = 8192;
 
 /// The longest text that is looked at, in bytes. A key of 8192 bit has 6,500.
-const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = 16 * 1024;
 
 /// An RSA key pair. Jira knows the public half from the application link. `Debug` shows neither half.
 pub struct KeyPair {

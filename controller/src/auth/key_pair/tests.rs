@@ -13,7 +13,9 @@ use super::*;
 
 const ENCRYPTED: &str = include_str!("encrypted-pkcs8.pem");
 const ENCRYPTED_PKCS1: &str = include_str!("encrypted-pkcs1.pem");
+const SHORTEST: &str = include_str!("512-bit.pem");
 const SHORT: &str = include_str!("1024-bit.pem");
+const LONG: &str = include_str!("8208-bit.pem");
 const ELLIPTIC: &str = include_str!("elliptic-sec1.pem");
 
 /// A member of `test_key` in the vectors of OAuth 1.0a.
@@ -52,12 +54,14 @@ fn a_private_key_is_read_in_both_forms(#[case] pem: String) {
 #[case::nothing(String::new(), InvalidKey::NotPem)]
 #[case::words("secret".to_owned(), InvalidKey::NotPem)]
 #[case::cut(vector("private_key_pkcs8_pem")[..400].to_owned(), InvalidKey::NotPem)]
-#[case::endless(format!("{}{}", vector("private_key_pkcs8_pem"), " ".repeat(64 * 1024)), InvalidKey::NotPem)]
+#[case::endless(format!("{}{}", vector("private_key_pkcs8_pem"), " ".repeat(16 * 1024)), InvalidKey::NotPem)]
 #[case::public(vector("public_key_spki_pem"), InvalidKey::Public)]
 #[case::encrypted(ENCRYPTED.to_owned(), InvalidKey::Encrypted)]
 #[case::encrypted_pkcs1(ENCRYPTED_PKCS1.to_owned(), InvalidKey::Encrypted)]
 #[case::elliptic(ELLIPTIC.to_owned(), InvalidKey::NotRsa)]
 #[case::elliptic_pkcs8(elliptic_pkcs8(), InvalidKey::NotRsa)]
+#[case::shortest(SHORTEST.to_owned(), InvalidKey::TooShort)]
+#[case::long(LONG.to_owned(), InvalidKey::TooLong)]
 #[case::short(SHORT.to_owned(), InvalidKey::TooShort)]
 #[case::damaged(damaged(), InvalidKey::Damaged)]
 fn what_is_no_usable_private_key_is_refused(#[case] pem: String, #[case] fault: InvalidKey) {

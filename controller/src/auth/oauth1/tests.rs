@@ -15,7 +15,7 @@ use sha1::Sha1;
 use super::*;
 
 #[derive(Deserialize)]
-struct Vectors {
+struct Collection {
     test_key: TestKey,
     vectors: Vec<Vector>,
     negative: Vec<Negative>,
@@ -59,7 +59,7 @@ struct Negative {
     server_base_string: String,
 }
 
-fn vectors() -> Vectors {
+fn vectors() -> Collection {
     serde_json::from_str(include_str!("vectors.json")).unwrap()
 }
 
