@@ -125,7 +125,7 @@ mod tests {
         tally.count(Endpoint::SecurityLevel, OutcomeClass::Unexpected);
         let counts = tally.counts();
         assert_eq!(counts.len(), Endpoint::ALL.len() * OutcomeClass::ALL.len());
-        assert_eq!(counts.iter().map(|(_, _, count)| count).sum::<u64>(), 111);
+        assert_eq!(counts.iter().map(|(_, _, count)| count).sum::<u64>(), 161);
         assert!(counts.contains(&(Endpoint::SecurityLevel, OutcomeClass::Unexpected, 2)));
     }
 }
