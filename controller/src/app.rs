@@ -20,13 +20,10 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
 use crate::{
     arguments::Args,
+    auth::keeping::Holder,
     backoff::Backoff,
     binding,
-    connection::{
-        self,
-        material::{Referent, ReferentKind},
-        settings::Settings,
-    },
+    connection::{self, material::ReferentKind, settings::Settings, turns::Turns},
     context::Context,
     jira::{InvalidProxy, Network, NetworkConfig, NetworkFault, Proxy},
     kubernetes::{
@@ -91,6 +88,9 @@ pub enum Error {
 /// How long passes under way may take when the operator stops: within the 10 seconds that a pod is given at least.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// How many connections for which a person waits are worked on at the same time.
+const URGENT_AT_ONCE: u16 = 8;
+
 /// A future that resolves when the operator shall stop.
 type Stop = Shared<futures::future::BoxFuture<'static, ()>>;
 
@@ -107,6 +107,8 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
     let config = Config::infer().await.map_err(|source| Error::Client(Box::new(kube::Error::InferConfig(source))))?;
     let candidate = args.leader_election.then(|| candidate(&args, periods, &config)).transpose()?;
     let leadership = candidate.as_ref().map_or_else(Leadership::undisputed, Candidate::leadership);
+    // Unlike the passes, the pages write on every replica: nothing but what a person has just decided.
+    let pages_client = Client::try_from(config.clone()).map_err(|source| Error::Client(Box::new(source)))?;
     let client = fenced(config, &leadership)?;
     let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::default();
@@ -127,6 +129,7 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         stores: watches.stores.clone(),
         wakes,
         proofs: Proofs::default(),
+        turns: Turns::default(),
         memories: connection::memory::Memories::default(),
         bindings: binding::memory::Memories::default(),
         backoff: Backoff::default(),
@@ -134,9 +137,10 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         settings,
         requires_released_secrets: args.require_released_secrets,
         public_url: args.public_url.clone(),
+        holder: Holder(lease::identity(hostname().as_deref())?),
         metrics,
     });
-    serve_pages(&mut servers, &args, &ctx).await?;
+    serve_pages(&mut servers, &args, ctx.stores.clone(), pages_client).await?;
     let mut watching = JoinSet::new();
     let listed = watches.start(&mut watching, &ctx);
     let (mut leading, (resign, resigned)) = (JoinSet::new(), oneshot::channel());
@@ -206,6 +210,7 @@ async fn stand_by(queues: &mut Queues, candidate: Candidate) -> Term {
         tokio::select! {
             term = &mut won => return term,
             Some(_) = queues.connections.next() => {}
+            Some(_) = queues.urgent.next() => {}
             Some(_) = queues.bindings.next() => {}
         }
     }
@@ -265,14 +270,9 @@ async fn serve(
 }
 
 /// The pages, where the operator has a public URL. Any replica serves them, as they write nothing but a person's answer.
-async fn serve_pages(servers: &mut JoinSet<()>, args: &Args, ctx: &Context) -> Result<(), Error> {
+async fn serve_pages(servers: &mut JoinSet<()>, args: &Args, stores: Stores, client: Client) -> Result<(), Error> {
     let Some(public_url) = args.public_url.clone() else { return Ok(()) };
-    let pages = Pages {
-        public_url,
-        atlassian_auth_url: args.atlassian_auth_url.clone(),
-        stores: ctx.stores.clone(),
-        client: ctx.client.clone(),
-    };
+    let pages = Pages { public_url, atlassian_auth_url: args.atlassian_auth_url.clone(), stores, client };
     let listener = listen(args.pages_address, "pages").await?;
     servers.spawn(web::server::serve(listener, web::router(pages), web::server::Limits::default()));
     Ok(())
@@ -375,7 +375,7 @@ where
 {
     let (listed, receiver) = oneshot::channel();
     let board = board.clone();
-    let tell = move |namespace: &str, name: &str| board.referent(namespace, &Referent { kind, name: name.to_owned() });
+    let tell = move |notice: watch::Notice<'_>| board.referent(kind, notice);
     let label = match kind {
         ReferentKind::Secret => "Secret",
         ReferentKind::ConfigMap => "ConfigMap",
@@ -384,7 +384,7 @@ where
     receiver
 }
 
-/// Works on both queues until `stop` resolves and the passes under way are finished.
+/// Works on the queues until `stop` resolves and the passes under way are finished.
 async fn work(queues: Queues, ctx: &Arc<Context>, concurrency: u16, stop: Stop) {
     let config = controller::Config::default().concurrency(concurrency);
     let connections = controller::applier(
@@ -394,6 +394,14 @@ async fn work(queues: Queues, ctx: &Arc<Context>, concurrency: u16, stop: Stop) 
         ctx.stores.connections.clone(),
         queues.connections.map(Ok::<_, watcher::Error>).take_until(stop.clone()),
         config.clone(),
+    );
+    let urgent = controller::applier(
+        |object, ctx: Arc<Context>| connection::attend(object, ctx).boxed(),
+        connection::error_policy,
+        Arc::clone(ctx),
+        ctx.stores.connections.clone(),
+        queues.urgent.map(Ok::<_, watcher::Error>).take_until(stop.clone()),
+        controller::Config::default().concurrency(URGENT_AT_ONCE),
     );
     let bindings = controller::applier(
         |object, ctx: Arc<Context>| binding::reconcile(object, ctx).boxed(),
@@ -405,6 +413,7 @@ async fn work(queues: Queues, ctx: &Arc<Context>, concurrency: u16, stop: Stop) 
     );
     futures::join!(
         connections.into_stream().for_each(async |outcome| note(Kind::JiraConnection, outcome, &ctx.metrics)),
+        urgent.into_stream().for_each(async |outcome| note(Kind::JiraConnection, outcome, &ctx.metrics)),
         bindings.into_stream().for_each(async |outcome| note(Kind::WorkspaceBinding, outcome, &ctx.metrics)),
     );
 }

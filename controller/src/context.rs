@@ -6,9 +6,10 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
 use crate::{
+    auth::keeping::Holder,
     backoff::Backoff,
     binding::memory::Memories as BindingMemories,
-    connection::{memory::Memories, settings::Settings},
+    connection::{memory::Memories, settings::Settings, turns::Turns},
     jira::Network,
     kubernetes::{events::Events, lease::Leadership},
     metrics::Metrics,
@@ -33,6 +34,8 @@ pub struct Context {
     pub wakes: Wakes,
     /// What the connections have proven.
     pub proofs: Proofs,
+    /// Whose turn it is, by connection.
+    pub turns: Turns,
     /// What is remembered of connections.
     pub memories: Memories,
     /// What is remembered of bindings.
@@ -43,6 +46,8 @@ pub struct Context {
     pub binding_backoff: Backoff<(String, String)>,
     /// Defaults for connections.
     pub settings: Settings,
+    /// The name under which this process claims the renewal of a grant.
+    pub holder: Holder,
     /// Whether a Secret must name the hosts that it may be used for.
     pub requires_released_secrets: bool,
     /// Where people find the pages. Absent: there are none, and no callback.

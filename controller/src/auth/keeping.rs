@@ -133,7 +133,7 @@ pub fn settle(grant: &Grant, answer: Result<Tokens, &Problem>, interrupted: bool
         // The request came twice, and what the first one did is not known.
         | Problem::OAuth1(OAuth1Problem::NonceUsed)
         | Problem::Unexpected { .. } => Settlement::Keep,
-        Problem::Unreachable(Outage::NameNotResolved | Outage::NotConnected | Outage::Proxy)
+        Problem::Unreachable(Outage::NameNotResolved | Outage::NotConnected | Outage::Proxy | Outage::Withheld)
         | Problem::Tls(_)
         | Problem::HostNotAllowed
         | Problem::WrongSite { .. }

@@ -178,6 +178,9 @@ fn unreachable(outage: Outage, host: &str) -> String {
         Outage::ServerError { status } => {
             format!("{host} answers with HTTP status {status}. Check Jira's health and its logs.")
         }
+        Outage::Withheld => format!(
+            "The grant for {host} is being renewed by a process of the operator that may have stopped. It is waited for, then the check goes on by itself."
+        ),
         Outage::Proxy => format!(
             "The outbound proxy does not forward to {host}. Check the Secret of spec.proxySecretRef and the proxy itself."
         ),

@@ -20,6 +20,7 @@ pub fn problems() -> Vec<Problem> {
         Outage::Interrupted,
         Outage::ServerError { status: 503 },
         Outage::Proxy,
+        Outage::Withheld,
     ];
     let faults = [
         TlsFault::UnknownIssuer,

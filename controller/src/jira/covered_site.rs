@@ -1,5 +1,6 @@
 //! The Cloud sites that a token is good for, and which of them the connection means.
 
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
@@ -12,7 +13,6 @@ use super::{
     session::Party,
     site::Site,
     text::clean,
-    token::AccessToken,
 };
 
 /// Sites that a problem lists.
@@ -33,10 +33,10 @@ impl Jira {
     ///
     /// # Errors
     /// [`Problem::Rejected`] where the token is over (401 and 403). Else any [`Problem`] of an exchange.
-    pub async fn accessible_resources(&self, access: &AccessToken) -> Result<Vec<CoveredSite>, Problem> {
+    pub async fn accessible_resources(&self, access: &SecretString) -> Result<Vec<CoveredSite>, Problem> {
         let endpoint = Endpoint::AccessibleResources;
         let url = self.connection.network.api_host(endpoint.template());
-        let bearer = Authorization::Bearer(access.secret.clone());
+        let bearer = Authorization::Bearer(access.clone());
         let call =
             Call { endpoint, party: Party::ApiHost, url, proof: Proof::Session(&bearer), payload: Payload::None };
         let resources: Vec<Resource> = self.exchange(call).await?.read()?;

@@ -86,6 +86,8 @@ pub enum Outage {
     },
     /// The outbound proxy could not be reached or refused to forward.
     Proxy,
+    /// Nothing was sent: another process may be renewing the same grant.
+    Withheld,
 }
 
 /// What was wrong with the TLS handshake.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crds::connection::status::AccountKind;
+use crds::connection::{auth::Method, status::AccountKind};
 
 use super::{
-    details::{account, day, declared_end},
+    OAUTH2_SINCE, consent,
+    details::{account, day, fixed_end},
     lacking::Lacking,
     verdict::{Progress, Verdict},
     view::View,
@@ -50,6 +51,7 @@ pub(super) fn claims(view: &View<'_>, finding: &Finding, verdict: &Verdict) -> V
     }
     claims.extend(personal_account(view));
     claims.extend(expiring(view));
+    claims.extend(deprecated(view));
     claims
 }
 
@@ -170,12 +172,29 @@ fn personal_account(view: &View<'_>) -> Option<Claim> {
 }
 
 fn expiring(view: &View<'_>) -> Option<Claim> {
-    let end = declared_end(view)?;
-    (end <= view.now + FORECAST).then(|| {
-        let message = format!(
-            "The credential ends on {}. Put a new one into the Secret before, and correct expiresAt.",
-            day(end)
-        );
-        Claim::new(About::CredentialsExpiring, Truth::True, "EndsSoon", message)
+    let end = fixed_end(view)?;
+    let day = day(end);
+    let message = match view.facts.known_handshake() {
+        Some(_) => format!("The grant ends on {day}, and only a person can give a new one. {}", consent::how(view)),
+        None => {
+            format!("The credential ends on {day}. Put a new one into the Secret before, and correct expiresAt.")
+        }
+    };
+    (end <= view.now + FORECAST).then(|| Claim::new(About::CredentialsExpiring, Truth::True, "EndsSoon", message))
+}
+
+/// OAuth 1.0a is what old servers have; on those that offer more it is on its way out.
+fn deprecated(view: &View<'_>) -> Option<Claim> {
+    let Some(server) = view.facts.known_server() else {
+        return view
+            .standing(About::Deprecated)
+            .filter(|_| matches!(view.spec().auth.method(), Some(Method::OAuth1(_))));
+    };
+    let outdated =
+        matches!(view.spec().auth.method(), Some(Method::OAuth1(_))) && server.version.is_at_least(&OAUTH2_SINCE);
+    outdated.then(|| {
+        let message =
+            "Jira 8.22 and later offers OAuth 2.0, which is to be preferred: use oauth2AuthorizationCode in spec.auth.";
+        Claim::new(About::Deprecated, Truth::True, "OAuth1", message)
     })
 }

@@ -2,6 +2,8 @@
 //!
 //! A [`World`] answers the questions; `decide` is run against it as `reconcile` would, without a clock or a client.
 
+mod consent;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds::{
@@ -18,8 +20,9 @@ use super::*;
 use crate::{
     condition::{self, About, Truth},
     connection::{
-        facts::{Answer, Facts, Grant, GrantAnswer, MaterialSeen, TokenEnd},
+        facts::{Answer, Facts, Grant, GrantAnswer, MaterialSeen, Outdated, TokenEnd},
         finding::RouteRefusal,
+        handshake::{Handshake, HandshakeFault},
         material::{MaterialFault, Referent, ReferentKind},
         settings::Settings,
     },
@@ -31,7 +34,7 @@ use crate::{
 };
 
 /// More questions than any world needs: each kind once, and the second tries.
-const MOST_QUESTIONS: usize = 16;
+const MOST_QUESTIONS: usize = 24;
 
 fn noon() -> Timestamp {
     "2026-11-24T12:00:00Z".parse().unwrap()
@@ -46,6 +49,12 @@ struct World {
     demand: Demand,
     route: Result<(), RouteRefusal>,
     material: Result<&'static str, MaterialFault>,
+    /// How grant and attempt stand.
+    handshake: Result<Handshake, HandshakeFault>,
+    /// How they stand after a step, and what stands in its way.
+    step: (Handshake, Result<(), Problem>),
+    /// How they stand after a renewal, and what stands in its way.
+    renewal: (Handshake, Result<(), Problem>),
     server: Result<Server, Problem>,
     cloud_id: Result<CloudId, Problem>,
     token: Result<(), Problem>,
@@ -76,6 +85,9 @@ fn center() -> World {
         demand: Demand::default(),
         route: Ok(()),
         material: Ok("1"),
+        handshake: Ok(consent::nothing()),
+        step: (consent::nothing(), Ok(())),
+        renewal: (consent::nothing(), Ok(())),
         server: Ok(server(jira::Deployment::DataCenter, &[9, 12, 4])),
         cloud_id: Err(Problem::NotFound),
         token: Ok(()),
@@ -99,7 +111,7 @@ fn cloud() -> World {
 }
 
 impl World {
-    fn answer(&self, question: &Question, now: Timestamp, before: Option<&str>) -> Answer {
+    fn answer(&self, question: &Question, now: Timestamp, before: Option<&str>, known: &Facts) -> Answer {
         match question {
             Question::Demand => Answer::Demand(self.demand.clone()),
             Question::Route => Answer::Route(self.route.clone()),
@@ -107,6 +119,11 @@ impl World {
                 observed: vec![Observed { name: "secret".into(), resource_version: version.into() }],
                 changed: before != Some(version),
             })),
+            Question::Handshake => Answer::Handshake(self.handshake.clone()),
+            Question::Step(step) => Answer::Step(*step, Ok(self.step.0.clone()), self.step.1.clone()),
+            Question::Token if known.handshake.is_some() => {
+                Answer::Renewal(Ok(self.renewal.0.clone()), self.renewal.1.clone())
+            }
             Question::Server => Answer::Server(self.server.clone()),
             Question::CloudId => Answer::CloudId(self.cloud_id.clone()),
             Question::Token => Answer::Token(self.token.clone().map(|()| TokenEnd(now + minutes(60)))),
@@ -141,6 +158,8 @@ struct Life {
     facts: Facts,
     read: Option<String>,
     asked: Vec<Question>,
+    /// Whether somebody has written into an owned Secret since the last pass.
+    written: bool,
 }
 
 fn pat() -> Value {
@@ -164,7 +183,7 @@ impl Life {
                 "permissions": { "projects": ["WEB"] } },
         }))
         .unwrap();
-        Self { connection, facts: Facts::default(), read: None, asked: Vec::new() }
+        Self { connection, facts: Facts::default(), read: None, asked: Vec::new(), written: false }
     }
 
     fn center() -> Self {
@@ -179,18 +198,28 @@ impl Life {
     fn pass(&mut self, world: &World, now: Timestamp) -> Plan {
         let settings: Effective = Settings { interval: crds::Duration::from_secs(300) }.of(&self.connection.spec);
         let outdated = self.read.as_deref() != world.material.as_ref().ok().copied() && self.read.is_some();
+        let outdated = Outdated { material: outdated, handshake: std::mem::take(&mut self.written) };
         self.facts.begin(self.connection.metadata.generation, outdated, now);
         self.asked.clear();
         for step in 0..MOST_QUESTIONS {
-            let view = View { connection: &self.connection, settings: &settings, facts: &self.facts, now };
+            let view = View {
+                connection: &self.connection,
+                settings: &settings,
+                application_url: "https://operator.example/connections/platform/acme",
+                facts: &self.facts,
+                now,
+            };
             match next(view) {
                 Next::Ask(question) => {
-                    let answer = world.answer(&question, now, self.read.as_deref());
+                    let answer = world.answer(&question, now, self.read.as_deref(), &self.facts);
                     if matches!(question, Question::Material) {
                         self.read = world.material.as_ref().ok().map(ToString::to_string);
                     }
                     self.facts.record(answer, now + Duration::from_micros(step as u64));
-                    if !matches!(question, Question::Demand | Question::Route | Question::Material) {
+                    if !matches!(
+                        question,
+                        Question::Demand | Question::Route | Question::Material | Question::Handshake
+                    ) {
                         self.asked.push(question);
                     }
                 }
@@ -716,9 +745,21 @@ fn worlds() -> impl Strategy<Value = World> {
         (identities(), identities()),
         (mostly(Some("WEB")), mostly(true), prop_oneof![3 => granted.prop_map(Ok), 1 => problem().prop_map(Err)]),
         mostly(IssueSecurity::Unknown),
+        (consent::handshakes(), consent::handshakes(), mostly(()), consent::handshakes(), mostly(())),
     )
         .prop_map(
-            |(material, server, (cloud_id, token), (at_site, at_gateway), (project, global, grant), security)| World {
+            |(
+                material,
+                server,
+                (cloud_id, token),
+                (at_site, at_gateway),
+                (project, global, grant),
+                security,
+                (handshake, after_step, step, after_renewal, renewal),
+            )| World {
+                handshake: Ok(handshake),
+                step: (after_step, step),
+                renewal: (after_renewal, renewal),
                 material,
                 server,
                 cloud_id,
@@ -740,6 +781,9 @@ fn lives() -> impl Strategy<Value = (Value, &'static str)> {
         Just((client(), "DataCenter")),
         Just((client(), "Cloud")),
         Just((api_token(), "Cloud")),
+        Just((consent::oauth2(), "DataCenter")),
+        Just((consent::oauth2(), "Cloud")),
+        Just((consent::oauth1(), "DataCenter")),
     ]
 }
 

@@ -213,7 +213,7 @@ async fn the_sites_of_a_token_are_asked_for_at_atlassian() {
         {"id":"no-cloud-id","name":"c"}]"#;
     let answers = [json(200, "", resources), json(200, "", "[]"), json(200, "", "{}")];
     let Hosts { site, atlassian, network, jira } = hosts(&[Reply::Hangs], &answers).await;
-    let access = AccessToken { secret: secret("canary-access"), lifetime: HOUR };
+    let access = secret("canary-access");
     let covered = jira.accessible_resources(&access).await.unwrap();
     let found: Vec<_> = covered.iter().map(|it| (it.cloud_id.as_str(), it.url.as_str())).collect();
     assert_eq!(
