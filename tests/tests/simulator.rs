@@ -12,6 +12,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tests::jira::{self, Fault, Instance, Mutation, Rule, Simulator, shared};
 
+mod simulator {
+    mod provider;
+}
+
 const CLOUD: &str = r"
 name: NAME
 deployment: { type: Cloud, cloudId: NAME-id }
