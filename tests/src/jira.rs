@@ -10,6 +10,20 @@
 //! limits; certificates are judged by clients, by the real time. The journal has every request but those to the
 //! control endpoint, and none whose TLS handshake failed.
 //!
+//! # People
+//!
+//! Consent needs a person with a browser. Where an authorization URL of one of the three flows is opened, a login page
+//! comes first, on which an account is chosen and no password is asked for; then a consent page. All pages are HTML
+//! without scripts and work by clicks alone: the choice of the account is `#account` and its button `#login`, the
+//! choice of a Cloud site `#site`, the decision `#accept` or `#deny`, and the verification code of OAuth 1.0a is the
+//! text of `#verification-code`. A refusal is the text of `#error`. [`Person`] does all this over HTTP.
+//!
+//! | flow | authorization URL | described by |
+//! | --- | --- | --- |
+//! | Cloud OAuth 2.0 (3LO) | `{auth}/authorize` | [`App`], of the simulator |
+//! | Data Center OAuth 2.0 | `{url}/rest/oauth2/latest/authorize` | [`IncomingLink`], of the instance |
+//! | Data Center OAuth 1.0a | `{url}/plugins/servlet/oauth/authorize` | [`Consumer`], of the instance |
+//!
 //! # Control endpoint
 //!
 //! JSON over http. Errors are `{"error": "…"}` with 400, 404 or 409.
@@ -416,6 +430,17 @@ impl Simulator {
     ///
     /// When there is no such app, or the new one is not as it must be.
     pub fn replace_app(&self, app: App) -> Result<(), Error> {
+        self.core.replace_app(app)
+    }
+
+    /// Changes a 3LO app in any way but its client id. Its grants stay.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Simulator::replace_app`].
+    pub fn update_app(&self, client_id: &str, change: impl FnOnce(&mut App)) -> Result<(), Error> {
+        let mut app = self.core.app(client_id)?;
+        change(&mut app);
         self.core.replace_app(app)
     }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tests::jira::{self, Fault, Instance, Mutation, Rule, Simulator, shared};
 
 mod simulator {
+    mod consent;
     mod provider;
 }
 

@@ -121,7 +121,7 @@ pub enum Mutation {
 
 /// Which consents are meant: those of an account, of a client, of both together, or all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Whose {
     /// Account id. Absent: anybody.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize)]
-    struct Vectors {
+    struct Collection {
         test_key: Key,
         vectors: Vec<Vector>,
         negative: Vec<Negative>,
@@ -166,7 +166,7 @@ mod tests {
         server_base_string: String,
     }
 
-    fn vectors() -> Vectors {
+    fn vectors() -> Collection {
         serde_json::from_str(include_str!("../../data/oauth1-vectors.json")).unwrap()
     }
 

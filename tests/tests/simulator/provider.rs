@@ -34,17 +34,8 @@ fn linked(change: impl FnOnce(&mut Instance)) -> (String, String) {
 /// Fields with changes: `None` leaves a field out.
 fn encoded(fields: &[(&str, &str)], changes: &[(&str, Option<&str>)]) -> String {
     let mut form = Serializer::new(String::new());
-    let changed = |name: &str| changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
-    for (name, value) in fields {
-        if let Some(value) = changed(name).unwrap_or(Some(value)) {
-            form.append_pair(name, value);
-        }
-    }
-    for (name, value) in changes {
-        if let Some(value) = value.filter(|_| fields.iter().all(|(present, _)| present != name)) {
-            form.append_pair(name, value);
-        }
-    }
+    form.extend_pairs(fields.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name)));
+    form.extend_pairs(changes.iter().filter_map(|(name, value)| Some((name, (*value)?))));
     form.finish()
 }
 
