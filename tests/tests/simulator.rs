@@ -15,6 +15,7 @@ use tests::jira::{self, Fault, Instance, Mutation, Rule, Simulator, shared};
 mod simulator {
     mod consent;
     mod provider;
+    mod signed;
 }
 
 const CLOUD: &str = r"
