@@ -14,6 +14,7 @@ use tests::jira::{self, Fault, Instance, Mutation, Rule, Simulator, shared};
 
 mod simulator {
     mod consent;
+    mod pages;
     mod provider;
     mod signed;
 }
