@@ -618,7 +618,7 @@ impl Core {
         if let Some(origin) = origin {
             site.origin = origin;
         }
-        site.instance = instance;
+        site.describe(instance);
         Ok(())
     }
 

@@ -232,8 +232,6 @@ impl Mutation {
                 site.provider.forget_refresh_tokens(whose);
                 site.signed.expire_sessions(whose, now);
             }
-            (Self::RemoveLink { client }, _) => site.provider.revoke(&Whose::client(client)),
-            (Self::RemoveConsumer { key }, _) => site.signed.forget(key),
             (
                 Self::AddCredential { .. }
                 | Self::RevokeCredential { .. }
@@ -248,7 +246,9 @@ impl Mutation {
                 | Self::SetVersion { .. }
                 | Self::SetCertificate { .. }
                 | Self::AddLink { .. }
-                | Self::AddConsumer { .. },
+                | Self::RemoveLink { .. }
+                | Self::AddConsumer { .. }
+                | Self::RemoveConsumer { .. },
                 _,
             ) => {}
         }

@@ -132,6 +132,7 @@ struct Cookie {
 #[derive(Debug)]
 pub struct Person {
     http: Client,
+    authorities: Vec<Certificate>,
     account: String,
     site: Option<String>,
     cookies: Mutex<Vec<Cookie>>,
@@ -144,15 +145,19 @@ impl Person {
     ///
     /// When the browser cannot be made.
     pub fn new(simulator: &Simulator, account: &str) -> Result<Self, Error> {
-        // The process may have a provider already, and any will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let authority = Certificate::from_pem(simulator.ca_pem().as_bytes())?;
-        let http = Client::builder()
-            .tls_certs_only([authority])
-            .redirect(Policy::none())
-            .timeout(Duration::from_secs(10))
-            .build()?;
-        Ok(Self { http, account: account.to_owned(), site: None, cookies: Mutex::default() })
+        let authorities = vec![Certificate::from_pem(simulator.ca_pem().as_bytes())?];
+        let http = browser(&authorities)?;
+        Ok(Self { http, authorities, account: account.to_owned(), site: None, cookies: Mutex::default() })
+    }
+
+    /// The same person, whose browser trusts a further authority, given as PEM: for pages of the client itself.
+    ///
+    /// # Errors
+    ///
+    /// When it is no certificate.
+    pub fn trusting(mut self, authority: &str) -> Result<Self, Error> {
+        self.authorities.push(Certificate::from_pem(authority.as_bytes())?);
+        Ok(Self { http: browser(&self.authorities)?, ..self })
     }
 
     /// The same person, who picks this Cloud site where there is a choice: its URL or Cloud id.
@@ -358,6 +363,13 @@ impl Person {
             }
         }
     }
+}
+
+fn browser(authorities: &[Certificate]) -> Result<Client, Error> {
+    // The process may have a provider already, and any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(10));
+    Ok(builder.tls_certs_only(authorities.iter().cloned()).build()?)
 }
 
 /// Where a redirect leads; `None` when the answer is none.

@@ -12,7 +12,7 @@ use super::link::IncomingLink;
 use super::login;
 use super::message::{Fields, Reply, Request};
 use super::mutation::Whose;
-use super::oauth::{SCOPES, random, rank, rank_of};
+use super::oauth::{SCOPES, random, rank_of};
 use super::page::{Form, Page, decision, with_query};
 use super::pkce::Challenge;
 use super::world::{Arrival, Served, Site};
@@ -60,7 +60,7 @@ struct Code {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CodeState {
     Fresh,
-    /// A failed attempt used it up.
+    /// An attempt that failed used it up.
     Burnt,
     /// It was exchanged for the grant of this number.
     Exchanged(usize),
@@ -115,6 +115,14 @@ impl Provider {
         self.forget_refresh_tokens(whose);
         self.codes.retain(|_, code| !whose.covers(&code.asked.account, &code.asked.client_id));
         self.asked.retain(|_, asked| !whose.covers(&asked.account, &asked.client_id));
+    }
+
+    /// Forgets everything of clients that are gone.
+    pub(super) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.asked.retain(|_, asked| is_there(&asked.client_id));
+        self.codes.retain(|_, code| is_there(&code.asked.client_id));
+        let gone = self.grants.iter_mut().filter(|grant| !is_there(&grant.client_id));
+        gone.for_each(|grant| (grant.access, grant.refresh) = (None, None));
     }
 
     /// Ends access tokens only.
@@ -299,11 +307,14 @@ fn exchange(site: &mut Site, fields: &Fields, now: Timestamp) -> Issue {
         code.state = CodeState::Burnt;
         return invalid_grant("The code is expired or used, or redirect URL or verifier differ");
     }
-    let number = site.provider.grants.len();
-    code.state = CodeState::Exchanged(number);
+    code.state = CodeState::Burnt;
     let Asked { client_id, account, redirect_uri, scopes, .. } = code.asked.clone();
     if !is_active(site, &account) {
         return invalid_grant("The user is not active");
+    }
+    let number = site.provider.grants.len();
+    if let Some(code) = site.provider.codes.get_mut(fields.text("code")) {
+        code.state = CodeState::Exchanged(number);
     }
     site.provider.grants.push(Grant { client_id, account, redirect_uri, scopes, access: None, refresh: None });
     issued(site, number, now)
@@ -375,6 +386,5 @@ pub(super) fn revoke(site: &mut Site, request: &Request) -> Reply {
 pub(super) fn bearer(site: &Site, given: &str, now: Timestamp) -> Option<(String, Vec<String>)> {
     let (client_id, account, scopes) = site.provider.access(given, now)?;
     link_of(site, client_id).filter(|_| is_active(site, account))?;
-    debug_assert!(rank(scopes) > 0, "grants have scopes that were checked when they were asked for");
     Some((account.to_owned(), scopes.to_vec()))
 }

@@ -211,10 +211,10 @@ impl Signed {
         concerned.for_each(|token| token.session_expires_at = now);
     }
 
-    /// Forgets everything of a consumer that is gone.
-    pub(super) fn forget(&mut self, consumer: &str) {
-        self.requests.retain(|_, token| token.consumer != consumer);
-        self.accesses.retain(|_, token| token.consumer != consumer);
+    /// Forgets everything of consumers that are gone.
+    pub(super) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.requests.retain(|_, token| is_there(&token.consumer));
+        self.accesses.retain(|_, token| is_there(&token.consumer));
     }
 }
 

@@ -84,6 +84,16 @@ impl Site {
         }
     }
 
+    /// Takes another description. What links and consumers were granted goes with them.
+    pub(super) fn describe(&mut self, instance: Instance) {
+        self.instance = instance;
+        let Deployment::DataCenter(center) = &self.instance.deployment else {
+            return;
+        };
+        self.provider.keep(|client| center.incoming_links.iter().any(|link| link.client_id == client));
+        self.signed.keep(|key| center.consumers.iter().any(|consumer| consumer.key == key));
+    }
+
     /// URL that users configure: origin and context path.
     pub(super) fn url(&self) -> String {
         format!("{}{}", self.origin, self.instance.context_path())

@@ -258,6 +258,18 @@ async fn a_wrong_secret_is_access_denied_and_ends_nothing() {
 }
 
 #[tokio::test]
+async fn an_app_cannot_use_what_another_was_granted() {
+    let world = World::new(|_| ());
+    world.simulator.register(app("other")).unwrap();
+    let other: Changes = &[("client_id", Some("other"))];
+    let code = world.code().await;
+    assert_eq!(world.exchange(&code, other).await.0, 403);
+    let (_, token) = pair(world.exchange(&code, &[]).await);
+    assert_eq!(world.refresh(&token, other).await, dead());
+    pair(world.refresh(&token, &[]).await);
+}
+
+#[tokio::test]
 async fn forms_are_taken_as_well_as_json() {
     let world = World::new(|_| ());
     let (_, token) = world.granted().await;

@@ -10,6 +10,9 @@ use tests::jira::{self, Fault, Instance, Mark, Mutation, Person, Rule, Simulator
 
 use crate::{Answer, As, CENTER, added, center_token, client, get, plain, send};
 
+/// Fields that differ from the right ones; `None` leaves a field out.
+type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
+
 const CALLBACK: &str = "https://operator.example.test/callback?from=jira";
 const USER: &str = "JIRAUSER10100";
 /// The example of RFC 7636, appendix B.
@@ -31,15 +34,15 @@ fn linked(change: impl FnOnce(&mut Instance)) -> (String, String) {
     })
 }
 
-/// Fields with changes: `None` leaves a field out.
-fn encoded(fields: &[(&str, &str)], changes: &[(&str, Option<&str>)]) -> String {
+/// Fields as a form, with changes.
+fn encoded(fields: &[(&str, &str)], changes: Changes<'_>) -> String {
     let mut form = Serializer::new(String::new());
     form.extend_pairs(fields.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name)));
     form.extend_pairs(changes.iter().filter_map(|(name, value)| Some((name, (*value)?))));
     form.finish()
 }
 
-fn authorize_url(url: &str, changes: &[(&str, Option<&str>)]) -> String {
+fn authorize_url(url: &str, changes: Changes<'_>) -> String {
     let fields = [
         ("client_id", "link"),
         ("redirect_uri", CALLBACK),
@@ -67,7 +70,7 @@ async fn code(url: &str) -> String {
     field(&callback, "code").unwrap()
 }
 
-async fn exchange(url: &str, code: &str, changes: &[(&str, Option<&str>)]) -> Answer {
+async fn exchange(url: &str, code: &str, changes: Changes<'_>) -> Answer {
     let fields = [
         ("grant_type", "authorization_code"),
         ("code", code),
@@ -79,7 +82,7 @@ async fn exchange(url: &str, code: &str, changes: &[(&str, Option<&str>)]) -> An
     center_token(url, &encoded(&fields, changes)).await
 }
 
-fn refresh_form(token: &str, changes: &[(&str, Option<&str>)]) -> String {
+fn refresh_form(token: &str, changes: Changes<'_>) -> String {
     let fields = [
         ("grant_type", "refresh_token"),
         ("refresh_token", token),
@@ -90,7 +93,7 @@ fn refresh_form(token: &str, changes: &[(&str, Option<&str>)]) -> String {
     encoded(&fields, changes)
 }
 
-async fn refresh(url: &str, token: &str, changes: &[(&str, Option<&str>)]) -> Answer {
+async fn refresh(url: &str, token: &str, changes: Changes<'_>) -> Answer {
     center_token(url, &refresh_form(token, changes)).await
 }
 
@@ -180,10 +183,7 @@ async fn problems_with_the_client_are_pages(#[case] name: &str, #[case] value: O
 #[case::another_response_type(&[("response_type", Some("token"))], "unsupported_response_type")]
 #[case::an_unknown_challenge_method(&[("code_challenge_method", Some("S512"))], "invalid_request")]
 #[tokio::test]
-async fn problems_with_the_request_go_back_to_the_client(
-    #[case] changes: &[(&str, Option<&str>)],
-    #[case] error: &str,
-) {
+async fn problems_with_the_request_go_back_to_the_client(#[case] changes: Changes<'_>, #[case] error: &str) {
     let (_, url) = linked(|_| ());
     let answer = get(&authorize_url(&url, changes), As::Nobody).await;
     assert_eq!(answer.status, 302, "{answer:?}");
@@ -258,7 +258,7 @@ async fn cookies_of_api_answers_are_no_sessions() {
 #[case::an_unknown_client(&[("client_id", Some("x"))], 401, "invalid_client")]
 #[case::client_credentials(&[("grant_type", Some("client_credentials"))], 400, "unsupported_grant_type")]
 #[tokio::test]
-async fn an_exchange_is_refused(#[case] changes: &[(&str, Option<&str>)], #[case] status: u16, #[case] expected: &str) {
+async fn an_exchange_is_refused(#[case] changes: Changes<'_>, #[case] status: u16, #[case] expected: &str) {
     let (_, url) = linked(|_| ());
     let code = code(&url).await;
     assert_eq!(error(&exchange(&url, &code, changes).await), (status, json!(expected)));
@@ -324,7 +324,7 @@ async fn a_read_link_does_not_write() {
     assert_eq!(send("POST", &format!("{url}/rest/api/2/issue"), who, Some(&issue), &[]).await.status, 403);
 }
 
-async fn revoke(url: &str, changes: &[(&str, Option<&str>)]) -> Answer {
+async fn revoke(url: &str, changes: Changes<'_>) -> Answer {
     let body = encoded(&[("client_id", "link"), ("client_secret", "hushed")], changes);
     let request = client(shared()).post(format!("{url}/rest/oauth2/latest/revoke"));
     let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(body);
@@ -380,6 +380,37 @@ async fn a_link_made_again_knows_nothing_of_the_old_one() {
     assert_eq!(myself(&url, &access).await, 401);
     assert_eq!(error(&refresh(&url, &token, &[]).await), (400, json!("invalid_grant")));
     granted(&url).await;
+}
+
+#[tokio::test]
+async fn a_link_cannot_use_what_another_was_granted() {
+    let (name, url) = linked(|instance| {
+        let other = jira::IncomingLink { client_id: "other".to_owned(), ..link("WRITE") };
+        instance.center_mut().unwrap().incoming_links.push(other);
+    });
+    let other: Changes<'_> = &[("client_id", Some("other"))];
+    let code = code(&url).await;
+    assert_eq!(error(&exchange(&url, &code, other).await), (400, json!("invalid_grant")));
+    let (access, token) = pair(&exchange(&url, &code, &[]).await);
+    assert_eq!(error(&refresh(&url, &token, other).await), (400, json!("invalid_grant")));
+    let revocation = [("token", Some(token.as_str())), other[0]];
+    assert_eq!(error(&revoke(&url, &revocation).await), (400, json!("invalid_grant")));
+    assert_eq!(myself(&url, &access).await, 200);
+    shared().update(&name, |instance| instance.center_mut().unwrap().incoming_links.remove(0).secret.clear()).unwrap();
+    assert_eq!(myself(&url, &access).await, 401, "a link that the description lost is gone");
+}
+
+#[tokio::test]
+async fn a_code_of_a_user_who_was_deactivated_meanwhile_is_spent() {
+    let (name, url) = linked(|_| ());
+    let code = code(&url).await;
+    let status = |status| Mutation::SetAccountStatus { account: USER.into(), status };
+    shared().mutate(&name, &status(jira::AccountStatus::Inactive)).unwrap();
+    assert_eq!(error(&exchange(&url, &code, &[]).await), (400, json!("invalid_grant")));
+    shared().mutate(&name, &status(jira::AccountStatus::Active)).unwrap();
+    let (access, _) = granted(&url).await;
+    assert_eq!(error(&exchange(&url, &code, &[]).await), (400, json!("invalid_grant")));
+    assert_eq!(myself(&url, &access).await, 200, "no other grant is taken for that of the code");
 }
 
 #[rstest]
