@@ -358,25 +358,7 @@ pub(super) fn exchange(world: &mut World, fields: &Fields, now: Timestamp) -> Ou
         return invalid;
     }
     let Asked { client_id, account, scopes, .. } = code.asked;
-    let mut sites: Vec<String> = match app.access {
-        Access::Resource => {
-            let earlier = world.auth.grants.iter().filter(|grant| grant.state != GrantState::Dead);
-            let earlier = earlier.filter(|grant| grant.client_id == client_id && grant.account == account);
-            earlier.flat_map(|grant| grant.sites.clone()).collect()
-        }
-        Access::Account => {
-            sites_of(world, &account).filter_map(|site| site.instance.cloud_id().map(str::to_owned)).collect()
-        }
-    };
-    sites.retain(|site| *site != code.site);
-    sites.push(code.site);
-    let mut known = Vec::new();
-    sites.retain(|site| {
-        !known.contains(site) && {
-            known.push(site.clone());
-            true
-        }
-    });
+    let sites = reached(world, &app, &account, code.site);
     let number = world.auth.grants.len();
     world.auth.grants.push(Grant {
         client_id,
@@ -389,6 +371,24 @@ pub(super) fn exchange(world: &mut World, fields: &Fields, now: Timestamp) -> Ou
         refresh_tokens: BTreeMap::new(),
     });
     issued(world, &app, number, now)
+}
+
+/// Cloud ids that a new grant reaches; the one that was picked stands last.
+fn reached(world: &World, app: &App, account: &str, picked: String) -> Vec<String> {
+    let earlier = world.auth.grants.iter().filter(|grant| grant.state != GrantState::Dead);
+    let earlier = earlier.filter(|grant| grant.client_id == app.client_id && grant.account == account);
+    let known: Vec<&str> = match app.access {
+        Access::Resource => earlier.flat_map(|grant| &grant.sites).map(String::as_str).collect(),
+        Access::Account => sites_of(world, account).filter_map(|site| site.instance.cloud_id()).collect(),
+    };
+    let mut sites: Vec<String> = Vec::new();
+    for site in known {
+        if site != picked && sites.iter().all(|listed| listed != site) {
+            sites.push(site.to_owned());
+        }
+    }
+    sites.push(picked);
+    sites
 }
 
 /// `grant_type=refresh_token`.
