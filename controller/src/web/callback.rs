@@ -93,8 +93,8 @@ pub fn decide(
         return Err(Turnaway::Expired);
     }
     let fits = match (answer, protocol) {
-        (Answer::Code { .. }, Protocol::OAuth2) | (Answer::Verifier { .. }, Protocol::OAuth1) => true,
-        (Answer::Refused { .. }, Protocol::OAuth2 | Protocol::OAuth1) => true,
+        (Answer::Code { .. } | Answer::Refused { .. }, Protocol::OAuth2)
+        | (Answer::Verifier { .. } | Answer::Refused { .. }, Protocol::OAuth1) => true,
         (Answer::Code { .. }, Protocol::OAuth1) | (Answer::Verifier { .. }, Protocol::OAuth2) => false,
     };
     if fits && attempt.return_by == ReturnBy::Callback { Ok(()) } else { Err(Turnaway::NotAnAnswer) }

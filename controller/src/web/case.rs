@@ -150,11 +150,18 @@ fn is_owned(secret: &Secret, connection: &JiraConnection) -> bool {
     })
 }
 
-/// Logs why the API server did not do it. Neither the request's path nor its errors hold a value of the Secret.
+/// Logs why the API server did not do it.
 fn unavailable(place: &Place, error: &kube::Error) -> Turnaway {
     let (namespace, name) = (place.namespace(), place.name());
-    let error: &dyn std::error::Error = error;
-    tracing::warn!(error, namespace, name, "the authorization Secret cannot be read or written");
+    let what = "the authorization Secret cannot be read or written";
+    match error {
+        // Such an error quotes what it stumbled over, which is part of the Secret.
+        kube::Error::SerdeError(_) => tracing::warn!(namespace, name, "{what}: the answer cannot be read"),
+        error => {
+            let error: &dyn std::error::Error = error;
+            tracing::warn!(error, namespace, name, "{what}");
+        }
+    }
     Turnaway::Unavailable
 }
 

@@ -1,6 +1,7 @@
 //! The pages as a browser meets them, without a socket: an API server that answers from memory stands behind them.
 
 use std::{
+    cell::RefCell,
     io,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,13 +15,13 @@ use crds::JiraConnection;
 use kube::{Client, client, core::DeserializeGuard, runtime::reflector, runtime::watcher::Event};
 use rstest::rstest;
 use tower::{ServiceExt, service_fn};
-use tracing::instrument::WithSubscriber;
 
 use super::*;
 use crate::{
     auth::authorization_secret::{
         APPLICATION_URL, ATTEMPT, BROWSER_HASH, CONSUMER_KEY, CONSUMER_NAME, KEY_HASH, OUTCOME, PUBLIC_KEY,
     },
+    telemetry,
     watch::{StoredConnection, Stores},
     web::{Pages, PublicUrl, router},
 };
@@ -71,7 +72,7 @@ impl ApiServer {
 
     fn holds(&self, key: &str) -> Option<String> {
         let stored = self.with(|memory| memory.secret.as_ref().unwrap()["data"][key].clone());
-        let ByteString(bytes) = serde_json::from_value(stored).ok()?;
+        let ByteString(bytes) = serde_json::from_value::<Option<_>>(stored).unwrap()?;
         Some(String::from_utf8(bytes).unwrap())
     }
 
@@ -128,7 +129,8 @@ fn advance(secret: &mut Value) {
 }
 
 fn failure(code: u16) -> Response<Body> {
-    let status = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "no", "reason": "No", "code": code });
+    let reason = if code == 404 { "NotFound" } else { "Conflict" };
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "no", "reason": reason, "code": code });
     Response::builder().status(code).body(Body::from(status.to_string())).unwrap()
 }
 
@@ -552,12 +554,26 @@ async fn nothing_that_others_wrote_becomes_markup() {
     assert!(!answers[1].text.contains('\u{202e}'), "what turns text around is left out");
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// Log lines of the test of this thread.
+    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What base64 makes of a text within another one, for each of the three ways it can fall on the groups of three bytes.
+fn base64(text: &str) -> [String; 3] {
+    use ::base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+    [0, 1, 2].map(|skipped| {
+        let rest = &text.as_bytes()[skipped..];
+        BASE64_STANDARD_NO_PAD.encode(&rest[..rest.len() / 3 * 3])
+    })
+}
+
+/// Keeps the log lines of a thread, which is that of one test.
+struct Lines;
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LINES.with_borrow_mut(|lines| lines.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -568,10 +584,8 @@ impl io::Write for Lines {
 
 #[tokio::test]
 async fn no_log_line_holds_a_key_a_code_or_a_state() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    // For the whole process: whether a line is written at all is remembered for all threads.
+    tracing_subscriber::fmt().with_env_filter(telemetry::quiet("trace").unwrap()).with_writer(|| Lines).init();
     let cookie = async {
         let stage = Stage::new(OAUTH2, &Value::Null);
         stage.prepare("Callback");
@@ -585,13 +599,14 @@ async fn no_log_line_holds_a_key_a_code_or_a_state() {
         assert_eq!(stage.get(&format!("{AT}/result"), &cookie).await.status, StatusCode::SERVICE_UNAVAILABLE);
         cookie
     }
-    .with_subscriber(subscriber)
     .await;
-    let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let lines = String::from_utf8(LINES.take()).unwrap();
     assert!(lines.contains("recorded for the authorisation of a connection"), "{lines}");
     assert!(lines.contains("cannot be read or written"), "{lines}");
     let cookie = cookie.split_once('=').unwrap().1;
     for secret in [KEY, "another-secret-key", "c0de-of-jira", "R4ND0M", cookie] {
         assert!(!lines.contains(secret), "{secret} is in the log:\n{lines}");
+        let encoded = base64(secret).into_iter().any(|form| lines.contains(&form));
+        assert!(!encoded, "{secret} is in the log in base64:\n{lines}");
     }
 }

@@ -222,7 +222,7 @@ fn a_callback_without_the_cookie_is_another_browsers() {
 #[case::more("code=c0de&state=team.acme.R&session=x", Some(r#"{"type":"code","state":"team.acme.R","code":"c0de"}"#))]
 #[case::verifier(
     "state=team.acme.R&oauth_token=t&oauth_verifier=v",
-    Some(r#"{"type":"verifier","state":"team.acme.R","oauth_token":"t","oauth_verifier":"v"}"#)
+    Some(r#"{"type":"verifier","state":"team.acme.R","oauthToken":"t","oauthVerifier":"v"}"#)
 )]
 #[case::refused(
     "error=access_denied&state=team.acme.R",
