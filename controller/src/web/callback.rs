@@ -32,7 +32,7 @@ const LONGEST_DESCRIPTION: usize = 512;
 #[must_use]
 pub fn answer(fields: &Fields) -> Option<Answer> {
     let value = |name: &str| fields.sole(name).filter(|value| is_value(value)).map(str::to_owned);
-    let state = AttemptState::presented(fields.sole("state")?)?;
+    let state = AttemptState::presented(&value("state")?)?;
     let verifies = fields.has("oauth_token") || fields.has("oauth_verifier");
     match (fields.has("code"), fields.has("error"), verifies) {
         (true, false, false) => Some(Answer::Code { state, code: value("code")? }),
