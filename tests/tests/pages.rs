@@ -221,6 +221,7 @@ async fn a_person_authorises_and_only_own_keys_are_written() {
     let status = json!({ "status": {
         "state": "Authorized", "account": { "id": "bot", "displayName": "Fake Bot", "type": "ServiceAccount" } } });
     scene.prepare().await;
+    let mark = scene.stage.mark().await;
 
     let start = scene.get(&scene.page(&format!("?key={KEY}")), "").await;
     start.shows(&["https://jira.example.test/jira", "Data Center", "acme", &scene.stage.namespace, "Nobody yet"]);
@@ -249,6 +250,14 @@ async fn a_person_authorises_and_only_own_keys_are_written() {
     assert_eq!(own.len(), 1);
     let fields = json!({ "f:data": { "f:answer": {}, "f:browserHash": {} } });
     assert_eq!(own[0].fields_v1.as_ref().unwrap().0, fields, "own keys only");
+    let calls = scene.stage.audit(mark).await.0;
+    let of_secrets = calls.iter().filter(|call| call.resource.as_deref() == Some("secrets"));
+    let writes: Vec<_> = of_secrets.filter(|call| call.verb != "get").map(|call| (&*call.verb, call.code)).collect();
+    assert_eq!(
+        writes,
+        [("patch", Some(200)); 2],
+        "one write for the browser and one for the answer, with no other right"
+    );
 
     // The page waits while the reconciler is at work.
     let path = scene.page("/result");
