@@ -28,7 +28,7 @@ use crate::{
     jira::{InvalidProxy, Network, NetworkConfig, NetworkFault, Proxy},
     kubernetes::{
         events::Events,
-        lease::{self, Candidate, InvalidPeriods, Leadership, LeaseName, Lost, Periods, Term},
+        lease::{self, Candidate, InvalidPeriods, Leadership, LeaseName, Lost, Periods},
     },
     metrics::{Kind, Metrics, Outcome},
     probes::{self, Readiness},
@@ -158,7 +158,7 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         };
         let term = tokio::select! {
             () = stop.clone() => return Ok(()),
-            term = stand_by(&mut queues, candidate) => term,
+            term = stand_by(&mut queues, candidate.win()) => term,
         };
         wake_all(&ctx);
         // Apart from the passes, so that none of them can keep the lease from being renewed.
@@ -204,8 +204,8 @@ fn fenced(config: Config, leadership: &Leadership) -> Result<Client, Error> {
 }
 
 /// Waits for the lease. What is woken meanwhile is not kept, or the queues would grow for as long as another replica works.
-async fn stand_by(queues: &mut Queues, candidate: Candidate) -> Term {
-    let mut won = pin!(candidate.win());
+async fn stand_by<T>(queues: &mut Queues, won: impl Future<Output = T>) -> T {
+    let mut won = pin!(won);
     loop {
         tokio::select! {
             term = &mut won => return term,
@@ -432,5 +432,31 @@ fn note<K: Resource, E: std::error::Error + 'static>(
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, ?kind, "a pass did not conclude and is tried again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_queues_of_a_standby_stay_empty_and_what_is_woken_afterwards_is_kept() {
+        let (wakes, mut queues) = Wakes::new();
+        let busy = async {
+            for number in 0..1_000 {
+                wakes.connection(&("web".to_owned(), number.to_string()));
+                wakes.binding("web", &number.to_string());
+                tokio::task::yield_now().await;
+            }
+            "won"
+        };
+        assert_eq!(stand_by(&mut queues, busy).await, "won");
+        wakes.binding("web", "later");
+        let left = |queue: usize| assert!(queue <= 2, "{queue} wakes were kept");
+        let connections = queues.connections.by_ref().take_until(tokio::task::yield_now()).count().await;
+        left(connections);
+        let bindings: Vec<_> = queues.bindings.by_ref().take_until(tokio::task::yield_now()).collect().await;
+        left(bindings.len());
+        assert!(bindings.iter().any(|wake| wake.name == "later"), "{bindings:?}");
     }
 }
