@@ -51,7 +51,7 @@ pub enum Error {
     Identity(#[from] getrandom::Error),
     /// Another replica works now, or may.
     #[error("leadership was lost; this process ends at once, so that nothing that it had begun goes on")]
-    Leadership(#[from] Lost),
+    Leadership(#[source] Box<Lost>),
     /// The file of `--extra-ca` could not be read.
     #[error("--extra-ca: cannot read {path}")]
     ExtraCa {
@@ -166,7 +166,7 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         tokio::select! {
             () = work(queues, &ctx, args.concurrency, stop.clone()) => Ok(()),
             Some(ended) = leading.join_next() => Err(match ended {
-                Ok(Err(lost)) => Error::Leadership(lost),
+                Ok(Err(lost)) => Error::Leadership(Box::new(lost)),
                 Ok(Ok(())) | Err(_) => Error::Ended { part: "election of the leader" },
             }),
         }

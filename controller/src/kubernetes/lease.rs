@@ -220,7 +220,7 @@ pub struct Candidate {
 
 /// What an attempt to take the lease came to.
 enum Attempt {
-    Won(Term),
+    Won(Box<Term>),
     HeldBy(String),
     /// Another candidate was faster; the next look tells which.
     Outrun,
@@ -252,7 +252,7 @@ impl Candidate {
             match attempt.unwrap_or_else(|_| Err(Error::Silent { lease: self.access.lease.clone(), limit })) {
                 Ok(Attempt::Won(term)) => {
                     tracing::info!(lease = %self.access.lease, identity = self.access.identity, "leading");
-                    return term;
+                    return *term;
                 }
                 Ok(Attempt::HeldBy(holder)) => self.stand_by(&holder),
                 Ok(Attempt::Outrun) => {}
@@ -271,13 +271,13 @@ impl Candidate {
         match self.observation.look(spec.as_ref(), identity, periods.duration(), now) {
             Advice::Wait { holder } => Ok(Attempt::HeldBy(holder)),
             Advice::Take => match self.access.write(&self.access.taken(found)).await? {
-                Written::Stored(lease, sent) => Ok(Attempt::Won(self.begin(*lease, sent))),
+                Written::Stored(lease, sent) => Ok(Attempt::Won(Box::new(self.begin(lease, sent)))),
                 Written::Outrun => Ok(Attempt::Outrun),
             },
         }
     }
 
-    fn begin(&self, lease: Lease, sent: Instant) -> Term {
+    fn begin(&self, lease: Box<Lease>, sent: Instant) -> Term {
         let (access, leadership) = (self.access.clone(), self.leadership.clone());
         leadership.lead_until(sent + access.periods.duration());
         Term { access, leadership, lease, renewed: sent }
@@ -316,7 +316,7 @@ pub struct Term {
     access: Access,
     leadership: Leadership,
     /// As it was stored last.
-    lease: Lease,
+    lease: Box<Lease>,
     /// When the last successful renewal was sent.
     renewed: Instant,
 }
@@ -333,13 +333,11 @@ impl Term {
             () = resigned => None,
         };
         self.leadership.end();
-        match lost {
-            Some(lost) => Err(lost),
-            None => {
-                self.release().await;
-                Ok(())
-            }
+        if let Some(lost) = lost {
+            return Err(lost);
         }
+        self.release().await;
+        Ok(())
     }
 
     async fn keep(&mut self) -> Lost {
@@ -374,7 +372,7 @@ impl Term {
 
     /// Renews once. Returns the holder if that is somebody else now.
     async fn renew(&mut self) -> Result<Option<String>, Error> {
-        if self.store(self.access.taken(Some(self.lease.clone()))).await? {
+        if self.store(self.access.taken(Some((*self.lease).clone()))).await? {
             return Ok(None);
         }
         // A person has annotated it, our last write was stored and its answer lost, or another replica has it.
@@ -390,7 +388,7 @@ impl Term {
     async fn store(&mut self, lease: Lease) -> Result<bool, Error> {
         match self.access.write(&lease).await? {
             Written::Stored(lease, sent) => {
-                self.lease = *lease;
+                self.lease = lease;
                 self.renewed = sent;
                 self.leadership.lead_until(sent + self.access.periods.duration());
                 Ok(true)
@@ -412,7 +410,7 @@ impl Term {
     }
 
     async fn give_back(self) -> Result<(), Error> {
-        let mut lease = self.lease;
+        let mut lease = *self.lease;
         loop {
             free(&mut lease);
             if let Written::Stored(..) = self.access.write(&lease).await? {

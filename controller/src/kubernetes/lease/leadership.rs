@@ -85,6 +85,7 @@ impl Leadership {
     ///
     /// A pass that was paused for longer than the lease goes on where it was, perhaps before anybody has told it
     /// that its time is over; this is what it meets.
+    #[must_use]
     pub fn fence(&self) -> FilterLayer<impl Fn(Request<Body>) -> Result<Request<Body>, NotLeading> + Clone + use<>> {
         let leadership = self.clone();
         FilterLayer::new(move |request: Request<Body>| {

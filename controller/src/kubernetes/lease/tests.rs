@@ -4,10 +4,9 @@
 use std::{
     cell::Cell,
     future::poll_fn,
-    pin::{Pin, pin},
+    pin::pin,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
-    task::Poll,
 };
 
 use axum::{
@@ -17,6 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use kube::client::ClientBuilder;
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
@@ -86,15 +86,18 @@ impl Store {
         });
     }
 
+    fn service(&self) -> Router {
+        let methods = get(read).put(write).post(write);
+        Router::new()
+            .route("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases", methods.clone())
+            .route("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}", methods)
+            .with_state(self.clone())
+    }
+
     fn candidate(&self, identity: &str) -> Candidate {
-        let routes = get(read).put(write).post(write);
-        let router = Router::new()
-            .route("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases", routes.clone())
-            .route("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}", routes)
-            .with_state(self.clone());
         let lease = LeaseName { namespace: "operator".to_owned(), name: "leader".to_owned() };
         let periods = Periods::new(15 * SECOND, 10 * SECOND, 2 * SECOND).unwrap();
-        Candidate::new(Client::new(router, "operator"), lease, identity.to_owned(), periods)
+        Candidate::new(Client::new(self.service(), "operator"), lease, identity.to_owned(), periods)
     }
 }
 
@@ -383,10 +386,8 @@ async fn of_many_that_begin_at_once_one_wins() {
 #[tokio::test]
 async fn only_a_leader_sends_writes() {
     let (store, leadership) = (Store::default(), Leadership::unheard());
-    let plain = store.candidate("one").access.api.into_client();
-    let fence = leadership.fence();
-    let service = tower::Layer::layer(&fence, tower_service(plain));
-    let api: Api<Lease> = Api::namespaced(Client::new(service, "operator"), "operator");
+    let client = ClientBuilder::new(store.service(), "operator").with_layer(&leadership.fence()).build();
+    let api: Api<Lease> = Api::namespaced(client, "operator");
     let lease = Lease { metadata: ObjectMeta { name: Some("leader".to_owned()), ..ObjectMeta::default() }, spec: None };
 
     let refused = api.create(&PostParams::default(), &lease).await.unwrap_err();
@@ -400,35 +401,6 @@ async fn only_a_leader_sends_writes() {
     leadership.lead_until(Instant::now());
     assert!(api.create(&PostParams::default(), &lease).await.is_err());
     assert_eq!(store.with(|stored| stored.version), 1);
-}
-
-/// A client as the service that it is made of.
-fn tower_service(
-    client: Client,
-) -> impl tower::Service<
-    axum::http::Request<kube::client::Body>,
-    Response = axum::http::Response<kube::client::Body>,
-    Error = tower::BoxError,
-    Future = Pin<Box<dyn Future<Output = Result<axum::http::Response<kube::client::Body>, tower::BoxError>> + Send>>,
-> + Send
-+ 'static {
-    #[derive(Clone)]
-    struct Sender(Client);
-    impl tower::Service<axum::http::Request<kube::client::Body>> for Sender {
-        type Response = axum::http::Response<kube::client::Body>;
-        type Error = tower::BoxError;
-        type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, request: axum::http::Request<kube::client::Body>) -> Self::Future {
-            let client = self.0.clone();
-            Box::pin(async move { client.send(request).await.map_err(Into::into) })
-        }
-    }
-    Sender(client)
 }
 
 #[test]
@@ -531,7 +503,9 @@ async fn play(turns: Vec<(u64, Turn)>) -> (usize, bool) {
             }
         }
         store.weather(Weather::Fair);
-        replicas.iter().for_each(|replica| replica.paused.set(false));
+        for replica in &replicas {
+            replica.paused.set(false);
+        }
         look(40 * SECOND).await;
     };
     let mut script = pin!(script);
