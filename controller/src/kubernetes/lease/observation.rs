@@ -26,28 +26,46 @@ pub(super) struct Observation(Option<Seen>);
 #[derive(Debug)]
 struct Seen {
     spec: LeaseSpec,
+    presence: Presence,
     since: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    There,
+    Vanished,
 }
 
 impl Observation {
     /// Takes in what a look has found, `None` if there is no Lease, and says what `identity` may do. `now` must not lie before the
     /// answer of the API server: what it shows was stored earlier, so the wait that begins now ends late rather than early.
     ///
-    /// A Lease that vanished is waited out like one that stands, since its holder does not know yet. One that announces no
-    /// duration lasts for `usual`.
+    /// That a known Lease vanishes is a change as well, and is waited out: its holder does not know yet, and need not be the one that
+    /// was seen last. One that announces no duration lasts for `usual`.
     pub(super) fn look(&mut self, found: Option<&LeaseSpec>, identity: &str, usual: Duration, now: Instant) -> Advice {
-        if let Some(spec) = found
-            && self.0.as_ref().is_none_or(|seen| seen.spec != *spec)
-        {
-            self.0 = Some(Seen { spec: spec.clone(), since: now });
+        match (&mut self.0, found) {
+            (None, None) => return Advice::Take,
+            (Some(Seen { presence: Presence::Vanished, .. }), None) => {}
+            (Some(seen), None) => {
+                seen.presence = Presence::Vanished;
+                seen.since = now;
+            }
+            (Some(seen), Some(spec)) if seen.presence == Presence::There && seen.spec == *spec => {}
+            (seen, Some(spec)) => *seen = Some(Seen { spec: spec.clone(), presence: Presence::There, since: now }),
         }
         let Some(seen) = &self.0 else { return Advice::Take };
-        let Some(holder) = holder(&seen.spec) else { return Advice::Take };
-        // Identities are made anew at each start, so this is our own write whose answer was lost.
-        if holder == identity || now >= seen.since + lasts(&seen.spec, usual) {
-            return Advice::Take;
+        let (holder, lasts) = match seen.presence {
+            Presence::There => (holder(&seen.spec), lasts(&seen.spec, usual)),
+            // Whoever held it at the end may have announced more than the one before, but not less than is usual.
+            Presence::Vanished => (Some("somebody, perhaps: it was deleted"), lasts(&seen.spec, usual).max(usual)),
+        };
+        match holder {
+            // Identities are made anew at each start, so an own one is our write whose answer was lost.
+            Some(holder) if holder != identity && now < seen.since + lasts => {
+                Advice::Wait { holder: holder.to_owned() }
+            }
+            Some(_) | None => Advice::Take,
         }
-        Advice::Wait { holder: holder.to_owned() }
     }
 }
 
@@ -69,6 +87,7 @@ mod tests {
     use super::*;
 
     const USUAL: Duration = Duration::from_secs(15);
+    const GONE: &str = "somebody, perhaps: it was deleted";
 
     /// A Lease of `holder` that was renewed at this second of 1970 by the clock of the holder.
     fn spec(holder: &str, renewed: i64, seconds: Option<i32>) -> LeaseSpec {
@@ -101,8 +120,9 @@ mod tests {
     #[case::its_clock_runs_backwards(&[(0, Some(spec("other", 100, Some(15))), "other"), (14, Some(spec("other", 1, Some(15))), "other"), (28, Some(spec("other", 1, Some(15))), "other")])]
     #[case::another_one_took_it(&[(0, Some(spec("other", 1, Some(15))), "other"), (15, Some(spec("third", 1, Some(15))), "third")])]
     #[case::our_own_write_without_an_answer(&[(0, Some(spec("me", 1, Some(15))), "take")])]
-    #[case::vanished_while_held(&[(0, Some(spec("other", 1, Some(15))), "other"), (14, None, "other"), (15, None, "take")])]
-    #[case::vanished_after_its_release(&[(0, Some(spec("nobody", 1, Some(1))), "take"), (1, None, "take")])]
+    #[case::vanished(&[(0, Some(spec("other", 1, Some(15))), "other"), (14, None, GONE), (28, None, GONE), (29, None, "take")])]
+    #[case::vanished_after_its_release(&[(0, Some(spec("nobody", 1, Some(1))), "take"), (1, None, GONE), (16, None, "take")])]
+    #[case::vanished_and_made_anew(&[(0, Some(spec("other", 1, Some(15))), "other"), (14, None, GONE), (16, Some(spec("other", 1, Some(15))), "other"), (30, Some(spec("other", 1, Some(15))), "other"), (31, Some(spec("other", 1, Some(15))), "take")])]
     fn a_lease_is_taken_when_its_holder_must_have_stopped(#[case] looks: &[(u64, Option<LeaseSpec>, &str)]) {
         let (mut observation, start) = (Observation::default(), Instant::now());
         for (second, found, expected) in looks {

@@ -490,12 +490,13 @@ async fn play(turns: Vec<(u64, Turn)>) -> (usize, bool) {
                 Turn::Resume(number) => replicas[number].paused.set(false),
                 Turn::Weather(weather) => store.weather(weather),
                 Turn::Note => store.edit(|lease| lease.metadata.labels = Some([("a".into(), "b".into())].into())),
-                // Everybody has to know of a Lease before it may vanish: who has just started cannot know that there was one.
+                // Every process has to know of a Lease before it may vanish: who has just started cannot know that there was one.
+                // Within 12 seconds of good weather a request that hangs is given up, and another is made.
                 Turn::Delete
                     if replicas.iter().all(|it| !it.paused.get()) && store.spec().holder_identity.is_some() =>
                 {
                     store.weather(Weather::Fair);
-                    look(5 * SECOND).await;
+                    look(12 * SECOND).await;
                     store.with(|stored| stored.lease = None);
                     look(16 * SECOND).await;
                 }
