@@ -15,7 +15,7 @@ use super::{
     finding::{self, Finding, RouteRefusal},
     handshake::{Handshake, HandshakeFault, Step},
     material::MaterialFault,
-    reason::Row,
+    reason::{Reason, Row},
 };
 use crate::jira::{Account, CloudId, IssueSecurity, Problem, Project, Server};
 
@@ -367,6 +367,9 @@ impl Facts {
             }
         }
         self.grant = held.map(|held| (held.consented_at, held.renewals));
+        if found.is_ok() {
+            self.trouble.take_if(|trouble| trouble.reason == Reason::SecretConflict);
+        }
         self.handshake = Some(found);
     }
 
@@ -378,6 +381,10 @@ impl Facts {
     ) {
         let (step, outcome) = step;
         let now = seen(self.steps.get(&step), outcome, stamp);
+        if now.outcome.is_ok() {
+            // The steps after it are those of another attempt than before.
+            self.steps.retain(|_, seen| seen.pass == stamp.pass);
+        }
         self.steps.insert(step, now);
         self.record_handshake(found, stamp);
     }

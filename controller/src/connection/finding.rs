@@ -2,7 +2,10 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{material::MaterialFault, reason::Reason};
+use super::{
+    material::MaterialFault,
+    reason::{Reason, Row},
+};
 use crate::jira::{Gibberish, Interceptor, OAuth1Problem, Outage, Problem, Rejection, TlsFault};
 
 /// Why the operator does not contact a host at all.
@@ -291,6 +294,14 @@ fn rejected(rejection: Rejection, host: &str) -> String {
         Rejection::Inactive => {
             format!("The account is deactivated in {host}. Activate it, or use the credential of another account.")
         }
+    }
+}
+
+impl Problem {
+    /// Whether it may pass by itself: out of reach, or asked to wait.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(reason(self).row(), Row::Outage | Row::Limited)
     }
 }
 

@@ -6,7 +6,7 @@ use crds::{connection::auth::Method, jira::Deployment};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Stop, TOKEN_MARGIN, schedule, view::View};
+use super::{Stop, schedule, view::View};
 use crate::{
     auth::grant::{EndedGrant, GrantEnd, GrantSite},
     connection::{
@@ -106,14 +106,18 @@ fn may_take(view: &View<'_>, step: Step) -> bool {
     if seen.pass == view.facts.pass {
         return false;
     }
-    // It was overtaken by somebody else's write: what that led to is looked at first.
-    let looked = seen.outcome.is_ok() && seen.pass < view.facts.handshake_pass;
-    looked || taken_again(view, seen) <= view.now
+    taken_again(view, seen) <= view.now
 }
 
+/// When a step may be taken once more: after an outage by its backoff. Any other end was the end of that attempt, and
+/// what a person has written since is another one.
 fn taken_again(view: &View<'_>, seen: &Seen<()>) -> Timestamp {
-    let asked = seen.outcome.as_ref().err().and_then(|problem| schedule::again(view, problem, seen));
-    asked.unwrap_or(seen.at + LOOKED_AT_AGAIN)
+    let outage = seen.outcome.as_ref().err().filter(|problem| problem.is_passing());
+    match outage.and_then(|problem| schedule::again(view, problem, seen)) {
+        Some(again) => again,
+        None if seen.pass < view.facts.handshake_pass => view.now,
+        None => seen.at + LOOKED_AT_AGAIN,
+    }
 }
 
 /// When the attempt is to be looked at again: at its deadline, or when a step may be taken once more.
@@ -213,7 +217,7 @@ pub(super) fn renewed(view: &View<'_>) -> Result<(), Stop> {
     let Some(held) = view.facts.known_handshake().and_then(Handshake::held) else {
         return Ok(());
     };
-    let lasts = view.now + TOKEN_MARGIN < held.token_ends_at;
+    let lasts = view.now + schedule::margin(held) < held.token_ends_at;
     if view.now < schedule::renewal(view, held) && lasts {
         return Ok(());
     }

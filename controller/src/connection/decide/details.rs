@@ -72,7 +72,10 @@ pub(super) fn details(view: &View<'_>, finding: &Finding, verdict: &Verdict) -> 
 /// Whether this pass did what a wish for a check asks for.
 fn wish_granted(view: &View<'_>, finding: &Finding) -> bool {
     let asked_in_this_pass = view.facts.asked_at.is_some_and(|asked| asked >= view.facts.began);
-    asked_in_this_pass || matches!(finding.reason.row(), Row::Unresolved | Row::Awaiting | Row::Misfit | Row::Suspended)
+    // Without a grant there is nothing to ask Jira with.
+    let without_grant = view.facts.known_handshake().is_some_and(|handshake| handshake.held().is_none());
+    let nothing_to_ask = matches!(finding.reason.row(), Row::Unresolved | Row::Awaiting | Row::Misfit | Row::Suspended);
+    asked_in_this_pass || nothing_to_ask || without_grant
 }
 
 /// Echoes a wish once it was granted; until then, the last one that was.

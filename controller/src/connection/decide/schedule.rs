@@ -7,7 +7,7 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{refusal, view::View};
+use super::{TOKEN_MARGIN, refusal, view::View};
 use crate::{
     connection::{
         facts::Seen,
@@ -70,11 +70,19 @@ pub(super) fn renewal(view: &View<'_>, held: &HeldGrant) -> Timestamp {
     if !held.renewable {
         return held.token_ends_at;
     }
-    let life = Duration::try_from(held.token_ends_at.duration_since(held.token_given_at)).unwrap_or_default();
-    let ahead = (life / 6).min(LONGEST_AHEAD);
+    let ahead = (life(held) / 6).min(LONGEST_AHEAD);
     let mut hasher = DefaultHasher::new();
     (&view.connection.metadata.uid, held.renewals).hash(&mut hasher);
     held.token_ends_at - ahead.mul_f64(0.6 + 0.4 * spread(&hasher))
+}
+
+/// How long before its end the token of a grant is no longer used for a new check.
+pub(super) fn margin(held: &HeldGrant) -> Duration {
+    (life(held) / 12).min(TOKEN_MARGIN)
+}
+
+fn life(held: &HeldGrant) -> Duration {
+    Duration::try_from(held.token_ends_at.duration_since(held.token_given_at)).unwrap_or_default()
 }
 
 /// A number in `0.0..1.0` that differs between objects and answers, and is the same for the same facts.

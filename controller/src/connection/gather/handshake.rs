@@ -14,10 +14,9 @@ use super::super::{
     Error,
     custody::{Custody, Write},
     facts::Answer,
-    finding::{self, Finding},
+    finding::Finding,
     handshake::{self, Handshake, HandshakeFault, Step},
     memory::Memory,
-    reason::Row,
     wallet::{Credential, Wallet},
 };
 use crate::{
@@ -234,19 +233,9 @@ impl Desk<'_> {
 
     /// What Jira would not do now it may do later, unless it says that it never will.
     async fn stumbled(&mut self, problem: Problem) -> Result<Taken, Error> {
-        match finding::reason(&problem).row() {
-            Row::Outage | Row::Limited => {}
-            Row::Proven
-            | Row::Pending
-            | Row::Awaiting
-            | Row::Unresolved
-            | Row::Refused
-            | Row::Lacking
-            | Row::Misfit
-            | Row::Suspended => {
-                let message = Finding::problem(&problem, &self.host(), None).message;
-                self.end(OutcomeResult::Failed, &message).await?;
-            }
+        if !problem.is_passing() {
+            let message = Finding::problem(&problem, &self.host(), None).message;
+            self.end(OutcomeResult::Failed, &message).await?;
         }
         Ok(Err(problem))
     }
@@ -383,21 +372,13 @@ impl Desk<'_> {
                 }
                 Ok(Ok(()))
             }
-            Err(problem) => match finding::reason(&problem).row() {
-                Row::Outage | Row::Limited => Ok(Err(problem)),
-                Row::Proven
-                | Row::Pending
-                | Row::Awaiting
-                | Row::Unresolved
-                | Row::Refused
-                | Row::Lacking
-                | Row::Misfit
-                | Row::Suspended => {
+            Err(problem) => {
+                if !problem.is_passing() {
                     let message = unusable(&problem, &self.host());
                     self.discard(OutcomeResult::Unusable, &message).await?;
-                    Ok(Err(problem))
                 }
-            },
+                Ok(Err(problem))
+            }
         }
     }
 

@@ -1,0 +1,12 @@
+//! Whole authorisations on the real control plane: a person with a browser, the operator's pages, and Jira.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "flows/lost.rs"]
+mod lost;
+#[path = "flows/renewed.rs"]
+mod renewed;
+#[path = "flows/scene.rs"]
+mod scene;
+#[path = "flows/ways.rs"]
+mod ways;

@@ -1,0 +1,113 @@
+//! The owned Secrets in the hands of others, and the end of a grant.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use tests::{
+    jira,
+    stage::{ACCOUNT, Kind},
+};
+
+use super::scene::{NAME, Protocol, Scene};
+
+async fn granted(prefix: &str, protocol: Protocol) -> Scene {
+    let scene = Scene::open(prefix, protocol).await;
+    let waiting = scene.connect().await;
+    if protocol == Protocol::Old {
+        scene.link(&waiting.0["status"]);
+    }
+    scene.authorise(&scene.person(ACCOUNT), "a-key").await;
+    scene.stage.until_ready(Kind::Connection, NAME).await;
+    scene
+}
+
+#[rstest]
+#[case::grant("planted-grant", "grant")]
+#[case::authorization("planted-authorization", "authorization")]
+#[tokio::test]
+async fn a_secret_that_somebody_planted_is_never_touched(#[case] prefix: &str, #[case] which: &str) {
+    let scene = Scene::open(prefix, Protocol::Center).await;
+    let name = format!("{NAME}.jira-{which}");
+    scene.stage.secret(&name, json!({ "grant": "planted", "page": "https://evil.example" })).await;
+    scene.stage.secret("app", json!({ "clientId": scene.client_id(), "clientSecret": "x" })).await;
+    scene.stage.secret("gate", json!({ "value": "open" })).await;
+    scene.stage.apply(Kind::Connection, NAME, scene.spec()).await;
+    let refused = scene.until_reason("SecretConflict").await;
+    assert!(refused.message().contains(&name) && refused.is("Stalled"), "{}", refused.message());
+    assert_eq!(scene.owned(which).await.unwrap()["grant"], "planted");
+    scene.stage.remove("Secret", &name).await;
+    scene.until_reason("AuthorizationRequired").await;
+}
+
+#[tokio::test]
+async fn a_deleted_grant_ends_its_use_at_once() {
+    let scene = granted("deleted", Protocol::Center).await;
+    scene.stage.remove("Secret", &format!("{NAME}.jira-grant")).await;
+    let waiting = scene.until_reason("AuthorizationRequired").await;
+    assert_eq!(waiting.0["status"]["state"], "NotAuthorized");
+    scene.authorise(&scene.person(ACCOUNT), "again").await;
+    scene.stage.until_ready(Kind::Connection, NAME).await;
+}
+
+#[tokio::test]
+async fn a_grant_edited_by_hand_is_explained() {
+    let scene = granted("edited", Protocol::Center).await;
+    scene.write("grant", json!({ "grant": "{\"tokens\":" })).await;
+    let waiting = scene.until_reason("AuthorizationRequired").await;
+    assert!(waiting.message().contains("Somebody has changed the Secret"), "{}", waiting.message());
+}
+
+#[tokio::test]
+async fn a_grant_restored_from_a_backup_is_explained() {
+    let scene = granted("backup", Protocol::Center).await;
+    let backup = scene.owned("grant").await.unwrap()["grant"].to_string();
+    scene.mutate(&jira::Mutation::ExpireAccessTokens(scene.whose()));
+    scene.wish("1").await;
+    assert!(scene.now().await.is("Ready"));
+    scene.write("grant", json!({ "grant": backup })).await;
+    scene.mutate(&jira::Mutation::ExpireAccessTokens(scene.whose()));
+    scene
+        .stage
+        .merge(
+            Kind::Connection,
+            NAME,
+            json!({ "metadata": { "annotations": { "issuetracking.dev/requestedAt": "2" } } }),
+        )
+        .await;
+    let lost = scene.until_reason("GrantRevoked").await;
+    assert!(lost.message().contains("backup"), "{}", lost.message());
+}
+
+#[tokio::test]
+async fn a_grant_is_not_sent_to_another_url() {
+    let scene = granted("repointed", Protocol::Center).await;
+    let other = scene.stage.site("elsewhere", tests::stage::Way::PersonalAccessToken, &["WEB"]);
+    let mark = jira::shared().journal().mark();
+    let mut spec = scene.spec();
+    spec["url"] = json!(other.url);
+    scene.stage.apply(Kind::Connection, NAME, spec).await;
+    let waiting = scene.until_reason("AuthorizationRequired").await;
+    assert!(waiting.message().contains("another Jira"), "{}", waiting.message());
+    let sent = other.requests(mark);
+    assert!(sent.iter().all(|entry| !entry.headers.contains_key("authorization")), "{sent:?}");
+    scene.stage.apply(Kind::Connection, NAME, scene.spec()).await;
+    scene.stage.until_ready(Kind::Connection, NAME).await;
+}
+
+#[rstest]
+#[case::cloud("off-cloud", Protocol::Cloud, "Connected apps")]
+#[case::data_center("off-center", Protocol::Center, "at Jira and here")]
+#[case::old_data_center("off-old", Protocol::Old, "Authorized OAuth applications")]
+#[tokio::test]
+async fn a_grant_is_ended_on_request(#[case] prefix: &str, #[case] protocol: Protocol, #[case] told: &str) {
+    let scene = granted(prefix, protocol).await;
+    scene.write("authorization", json!({ "revoke": "2026-01-01T00:00:00Z" })).await;
+    let waiting = scene.until_reason("AuthorizationRequired").await;
+    assert!(waiting.message().contains("on somebody's request"), "{}", waiting.message());
+    let done = |secret: &Value| secret["revoked"].is_object();
+    let secret = scene.until_owned("authorization", "the wish is answered", done).await;
+    assert!(secret["revoked"]["message"].as_str().unwrap().contains(told), "{}", secret["revoked"]);
+    assert_eq!(secret["revoke"], Value::Null);
+    let grant = scene.owned("grant").await.unwrap();
+    assert_eq!(grant["grant"], Value::Null);
+    assert_eq!(grant["privateKey"].is_string(), protocol == Protocol::Old, "the key pair survives");
+}
