@@ -2,6 +2,7 @@
 
 pub mod controlplane;
 pub mod demo;
+pub mod go;
 pub mod jira;
 pub mod operator;
 pub mod stage;
