@@ -37,6 +37,17 @@ pub(super) async fn apply_install_yaml() {
     assert!(changed.is_empty(), "{changed:?}");
 }
 
+#[tokio::test]
+async fn kustomize_names_the_image_of_the_manifests() {
+    let directory = tempfile::tempdir_in(ROOT).unwrap();
+    let kustomization = "resources: [../config]\nimages: [{ name: jira-connection-operator, newName: registry.acme.example/x, newTag: '1' }]";
+    fs::write(directory.path().join("kustomization.yaml"), kustomization).unwrap();
+    let output = controlplane::shared().await.kubectl().arg("kustomize").arg(directory.path()).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let objects = String::from_utf8(output.stdout).unwrap();
+    assert!(objects.contains("image: registry.acme.example/x:1"), "{objects}");
+}
+
 /// Names of metrics in a text, as they are registered: without what Prometheus adds to counters and histograms.
 fn metrics(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));

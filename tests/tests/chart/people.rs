@@ -33,7 +33,7 @@ impl Office {
             "authorisers: [{{ namespace: {namespace}, connection: acme, subjects: [{{ kind: Group, name: jira-admins }}] }}]"
         );
         install(control_plane, &own, &values).await;
-        let bindings: String = [
+        let bindings = [
             ("chart-admin", format!("{own}-admin")),
             ("chart-viewer", format!("{own}-viewer")),
             ("builtin-admin", "admin".to_owned()),
@@ -51,9 +51,8 @@ roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {role}
 subjects: [{{ apiGroup: rbac.authorization.k8s.io, kind: User, name: {user} }}]
 "
             )
-        })
-        .collect();
-        control_plane.apply_yaml(&bindings).await.unwrap();
+        });
+        control_plane.apply_yaml(&bindings.collect::<Vec<_>>().concat()).await.unwrap();
         Self { namespace, other }
     }
 
