@@ -1,12 +1,13 @@
 //! Composition root: builds everything once, starts it, and stops it. The only file that spawns.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures::{FutureExt, StreamExt, TryStreamExt, future::Shared};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Config, Resource, ResourceExt,
+    client::ClientBuilder,
     core::PartialObjectMeta,
     runtime::{
         WatchStreamExt,
@@ -19,20 +20,21 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
 use crate::{
     arguments::Args,
+    auth::keeping::Holder,
     backoff::Backoff,
     binding,
-    connection::{
-        self,
-        material::{Referent, ReferentKind},
-        settings::Settings,
-    },
+    connection::{self, material::ReferentKind, settings::Settings, turns::Turns},
     context::Context,
     jira::{InvalidProxy, Network, NetworkConfig, NetworkFault, Proxy},
-    kubernetes::events::Events,
+    kubernetes::{
+        events::Events,
+        lease::{self, Candidate, InvalidPeriods, Leadership, LeaseName, Lost, Periods},
+    },
     metrics::{Kind, Metrics, Outcome},
     probes::{self, Readiness},
     proof::Proofs,
     watch::{self, Queues, StoredBinding, StoredConnection, Stores, Switchboard, Wakes},
+    web::{self, Pages},
 };
 
 /// Why the operator did not start, or could not go on.
@@ -41,6 +43,15 @@ pub enum Error {
     /// The check interval is out of bounds.
     #[error("--check-interval must be between 1m and 24h")]
     CheckInterval,
+    /// The periods of the lease do not fit together.
+    #[error(transparent)]
+    Periods(#[from] InvalidPeriods),
+    /// The operating system has no random numbers.
+    #[error("cannot make an identity for the election of the leader")]
+    Identity(#[from] getrandom::Error),
+    /// Another replica works now, or may.
+    #[error("leadership was lost; this process ends at once, so that nothing that it had begun goes on")]
+    Leadership(#[source] Box<Lost>),
     /// The file of `--extra-ca` could not be read.
     #[error("--extra-ca: cannot read {path}")]
     ExtraCa {
@@ -77,45 +88,62 @@ pub enum Error {
 /// How long passes under way may take when the operator stops: within the 10 seconds that a pod is given at least.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// How many connections for which a person waits are worked on at the same time.
+const URGENT_AT_ONCE: u16 = 8;
+
 /// A future that resolves when the operator shall stop.
 type Stop = Shared<futures::future::BoxFuture<'static, ()>>;
 
-/// Runs until `stop` resolves and the passes then under way are finished.
+/// Runs until `stop` resolves and the passes then under way are finished. With an election of the leader, it works only while the
+/// lease is its own, and gives the lease back at the end.
 ///
 /// # Errors
-/// When it cannot start, or a part of it ends by itself.
+/// When it cannot start, a part of it ends by itself, or the lease is lost.
 pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
     let stop: Stop = stop.boxed().shared();
     let settings = settings(&args)?;
     let network = network(&args)?;
-    let client = Client::try_default().await.map_err(|source| Error::Client(Box::new(source)))?;
+    let periods = periods(&args)?;
+    let config = Config::infer().await.map_err(|source| Error::Client(Box::new(kube::Error::InferConfig(source))))?;
+    let candidate = args.leader_election.then(|| candidate(&args, periods, &config)).transpose()?;
+    let leadership = candidate.as_ref().map_or_else(Leadership::undisputed, Candidate::leadership);
+    // Unlike the passes, the pages write on every replica: nothing but what a person has just decided.
+    let pages_client = Client::try_from(config.clone()).map_err(|source| Error::Client(Box::new(source)))?;
+    let client = fenced(config, &leadership)?;
     let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::default();
 
     let mut servers = JoinSet::new();
-    serve(&mut servers, args.probe_address, "probes", probes::probes(readiness.clone())).await?;
-    serve(&mut servers, args.metrics_address, "metrics", probes::exposition(Arc::clone(&metrics), network.clone()))
-        .await?;
+    let probes = probes::probes(readiness.clone(), leadership.clone());
+    serve(&mut servers, args.probe_address, "probes", probes).await?;
+    let exposition = probes::exposition(Arc::clone(&metrics), network.clone(), leadership.clone());
+    serve(&mut servers, args.metrics_address, "metrics", exposition).await?;
 
-    let (wakes, queues) = Wakes::new();
+    let (wakes, mut queues) = Wakes::new();
     let watches = Watches::new();
     let ctx = Arc::new(Context {
         events: Events::new(client.clone(), hostname()),
         client,
+        leadership,
         network,
         stores: watches.stores.clone(),
         wakes,
         proofs: Proofs::default(),
+        turns: Turns::default(),
         memories: connection::memory::Memories::default(),
         bindings: binding::memory::Memories::default(),
         backoff: Backoff::default(),
         binding_backoff: Backoff::default(),
         settings,
         requires_released_secrets: args.require_released_secrets,
+        public_url: args.public_url.clone(),
+        holder: Holder(lease::identity(hostname().as_deref())?),
         metrics,
     });
+    serve_pages(&mut servers, &args, ctx.stores.clone(), pages_client).await?;
     let mut watching = JoinSet::new();
     let listed = watches.start(&mut watching, &ctx);
+    let (mut leading, (resign, resigned)) = (JoinSet::new(), oneshot::channel());
 
     let working = async {
         tokio::select! {
@@ -123,11 +151,27 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
             listed = listed => listed.map_err(|_| Error::Ended { part: "watches" })?,
         }
         readiness.set(true);
-        tracing::info!("every watch is listed; working");
-        work(queues, &ctx, args.concurrency, stop.clone()).await;
-        Ok(())
+        tracing::info!("every watch is listed");
+        let Some(candidate) = candidate else {
+            work(queues, &ctx, args.concurrency, stop.clone()).await;
+            return Ok(());
+        };
+        let term = tokio::select! {
+            () = stop.clone() => return Ok(()),
+            term = stand_by(&mut queues, candidate.win()) => term,
+        };
+        wake_all(&ctx);
+        // Apart from the passes, so that none of them can keep the lease from being renewed.
+        leading.spawn(term.serve(resigned.map(|_| ())));
+        tokio::select! {
+            () = work(queues, &ctx, args.concurrency, stop.clone()) => Ok(()),
+            Some(ended) = leading.join_next() => Err(match ended {
+                Ok(Err(lost)) => Error::Leadership(Box::new(lost)),
+                Ok(Ok(())) | Err(_) => Error::Ended { part: "election of the leader" },
+            }),
+        }
     };
-    tokio::select! {
+    let outcome = tokio::select! {
         outcome = working => outcome,
         () = async { stop.clone().await; tokio::time::sleep(PATIENCE).await } => {
             tracing::warn!("stopped with passes still under way");
@@ -135,6 +179,50 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         }
         _ = servers.join_next() => Err(Error::Ended { part: "HTTP server" }),
         _ = watching.join_next() => Err(Error::Ended { part: "watches" }),
+    };
+    // No pass is under way any more: the others may begin. If nobody listens, there is no lease to give back.
+    _ = resign.send(());
+    while leading.join_next().await.is_some() {}
+    outcome
+}
+
+fn periods(args: &Args) -> Result<Periods, InvalidPeriods> {
+    Periods::new(args.lease_duration.into(), args.lease_renew_deadline.into(), args.lease_retry_period.into())
+}
+
+fn candidate(args: &Args, periods: Periods, config: &Config) -> Result<Candidate, Error> {
+    let client = Client::try_from(config.clone()).map_err(|source| Error::Client(Box::new(source)))?;
+    let namespace = args.lease_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let lease = LeaseName { namespace, name: args.lease_name.clone() };
+    Ok(Candidate::new(client, lease, lease::identity(hostname().as_deref())?, periods))
+}
+
+/// The client of the passes, which writes only while the lease is ours.
+fn fenced(config: Config, leadership: &Leadership) -> Result<Client, Error> {
+    let client = ClientBuilder::try_from(config).map_err(|source| Error::Client(Box::new(source)))?;
+    Ok(client.with_layer(&leadership.fence()).build())
+}
+
+/// Waits for the lease. What is woken meanwhile is not kept, or the queues would grow for as long as another replica works.
+async fn stand_by<T>(queues: &mut Queues, won: impl Future<Output = T>) -> T {
+    let mut won = pin!(won);
+    loop {
+        tokio::select! {
+            term = &mut won => return term,
+            Some(_) = queues.connections.next() => {}
+            Some(_) = queues.urgent.next() => {}
+            Some(_) = queues.bindings.next() => {}
+        }
+    }
+}
+
+/// Puts every object into the queue, as at a start. What changes from now on is woken by its watch.
+fn wake_all(ctx: &Context) {
+    for connection in ctx.stores.connections.state() {
+        ctx.wakes.connection(&(connection.namespace().unwrap_or_default(), connection.name_any()));
+    }
+    for binding in ctx.stores.bindings.state() {
+        ctx.wakes.binding(&binding.namespace().unwrap_or_default(), &binding.name_any());
     }
 }
 
@@ -171,10 +259,7 @@ async fn serve(
     what: &'static str,
     router: Router,
 ) -> Result<(), Error> {
-    let failed = |source| Error::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    tracing::info!(%address, what, "listening");
+    let listener = listen(address, what).await?;
     servers.spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             let error: &dyn std::error::Error = &error;
@@ -182,6 +267,23 @@ async fn serve(
         }
     });
     Ok(())
+}
+
+/// The pages, where the operator has a public URL. Any replica serves them, as they write nothing but a person's answer.
+async fn serve_pages(servers: &mut JoinSet<()>, args: &Args, stores: Stores, client: Client) -> Result<(), Error> {
+    let Some(public_url) = args.public_url.clone() else { return Ok(()) };
+    let pages = Pages { public_url, atlassian_auth_url: args.atlassian_auth_url.clone(), stores, client };
+    let listener = listen(args.pages_address, "pages").await?;
+    servers.spawn(web::server::serve(listener, web::router(pages), web::server::Limits::default()));
+    Ok(())
+}
+
+async fn listen(address: SocketAddr, what: &'static str) -> Result<TcpListener, Error> {
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    tracing::info!(%address, what, "listening");
+    Ok(listener)
 }
 
 /// The writing ends of the stores.
@@ -273,7 +375,7 @@ where
 {
     let (listed, receiver) = oneshot::channel();
     let board = board.clone();
-    let tell = move |namespace: &str, name: &str| board.referent(namespace, &Referent { kind, name: name.to_owned() });
+    let tell = move |notice: watch::Notice<'_>| board.referent(kind, notice);
     let label = match kind {
         ReferentKind::Secret => "Secret",
         ReferentKind::ConfigMap => "ConfigMap",
@@ -282,7 +384,7 @@ where
     receiver
 }
 
-/// Works on both queues until `stop` resolves and the passes under way are finished.
+/// Works on the queues until `stop` resolves and the passes under way are finished.
 async fn work(queues: Queues, ctx: &Arc<Context>, concurrency: u16, stop: Stop) {
     let config = controller::Config::default().concurrency(concurrency);
     let connections = controller::applier(
@@ -292,6 +394,14 @@ async fn work(queues: Queues, ctx: &Arc<Context>, concurrency: u16, stop: Stop) 
         ctx.stores.connections.clone(),
         queues.connections.map(Ok::<_, watcher::Error>).take_until(stop.clone()),
         config.clone(),
+    );
+    let urgent = controller::applier(
+        |object, ctx: Arc<Context>| connection::attend(object, ctx).boxed(),
+        connection::error_policy,
+        Arc::clone(ctx),
+        ctx.stores.connections.clone(),
+        queues.urgent.map(Ok::<_, watcher::Error>).take_until(stop.clone()),
+        controller::Config::default().concurrency(URGENT_AT_ONCE),
     );
     let bindings = controller::applier(
         |object, ctx: Arc<Context>| binding::reconcile(object, ctx).boxed(),
@@ -303,6 +413,7 @@ async fn work(queues: Queues, ctx: &Arc<Context>, concurrency: u16, stop: Stop) 
     );
     futures::join!(
         connections.into_stream().for_each(async |outcome| note(Kind::JiraConnection, outcome, &ctx.metrics)),
+        urgent.into_stream().for_each(async |outcome| note(Kind::JiraConnection, outcome, &ctx.metrics)),
         bindings.into_stream().for_each(async |outcome| note(Kind::WorkspaceBinding, outcome, &ctx.metrics)),
     );
 }
@@ -321,5 +432,32 @@ fn note<K: Resource, E: std::error::Error + 'static>(
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, ?kind, "a pass did not conclude and is tried again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_queues_of_a_standby_stay_empty_and_what_is_woken_afterwards_is_kept() {
+        let (wakes, mut queues) = Wakes::new();
+        let busy = async {
+            for number in 0..1_000 {
+                wakes.connection(&("web".to_owned(), number.to_string()));
+                wakes.binding("web", &number.to_string());
+                tokio::task::yield_now().await;
+            }
+            // A quiet time before the lease is won, so that nothing depends on which of them is looked at first.
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            "won"
+        };
+        assert_eq!(stand_by(&mut queues, busy).await, "won");
+        wakes.binding("web", "later");
+        assert_eq!(std::iter::from_fn(|| queues.connections.try_recv().ok()).count(), 0);
+        let bindings: Vec<_> = std::iter::from_fn(|| queues.bindings.try_recv().ok()).map(|wake| wake.name).collect();
+        assert_eq!(bindings, ["later"]);
     }
 }

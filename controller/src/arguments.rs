@@ -7,7 +7,7 @@ use crds::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use crate::{jira::HostPattern, telemetry::LogFormat};
+use crate::{jira::HostPattern, telemetry::LogFormat, web::PublicUrl};
 
 /// Networks that no connection may lead to: loopback, unspecified, link-local with the metadata services, multicast.
 const DENIED: &str = "127.0.0.0/8,::1/128,0.0.0.0/8,::/128,169.254.0.0/16,fe80::/10,224.0.0.0/4,ff00::/8,100.100.100.200/32,fd00:ec2::/32";
@@ -43,12 +43,37 @@ pub struct Args {
     /// How many objects of a kind are worked on at the same time.
     #[arg(long, env = "JIRA_OPERATOR_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
+    /// Let one of several replicas work and the others stand by. Without it there must be only one.
+    #[arg(long, env = "JIRA_OPERATOR_LEADER_ELECTION")]
+    pub leader_election: bool,
+    /// Namespace of the Lease that says which replica works. Default: the pod's own, or that of the kubeconfig's context.
+    #[arg(long, env = "JIRA_OPERATOR_LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// Name of the Lease, the same for all replicas and of no other operator.
+    #[arg(long, env = "JIRA_OPERATOR_LEASE_NAME", default_value = "jira-connection-operator")]
+    pub lease_name: String,
+    /// How long the others wait after the last sign of life of the replica that works, whole seconds, 1s to 1h.
+    #[arg(long, env = "JIRA_OPERATOR_LEASE_DURATION", default_value = "15s")]
+    pub lease_duration: Duration,
+    /// How long the replica that works tries to renew the lease before it stops, shorter than the lease.
+    #[arg(long, env = "JIRA_OPERATOR_LEASE_RENEW_DEADLINE", default_value = "10s")]
+    pub lease_renew_deadline: Duration,
+    /// Pause between two requests about the lease, at most half of the renew deadline.
+    #[arg(long, env = "JIRA_OPERATOR_LEASE_RETRY_PERIOD", default_value = "2s")]
+    pub lease_retry_period: Duration,
     /// Address of `/metrics`.
     #[arg(long, env = "JIRA_OPERATOR_METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
     pub metrics_address: SocketAddr,
     /// Address of `/healthz` and `/readyz`.
     #[arg(long, env = "JIRA_OPERATOR_PROBE_ADDRESS", default_value = "0.0.0.0:8081")]
     pub probe_address: SocketAddr,
+    /// Where browsers find the pages on which people authorise: `https://operator.example/prefix`, or
+    /// `http://localhost:8082` for a port-forward. Absent: no pages are served.
+    #[arg(long, env = "JIRA_OPERATOR_PUBLIC_URL")]
+    pub public_url: Option<PublicUrl>,
+    /// Address of the pages.
+    #[arg(long, env = "JIRA_OPERATOR_PAGES_ADDRESS", default_value = "0.0.0.0:8082")]
+    pub pages_address: SocketAddr,
     /// Form of the log lines.
     #[arg(long, env = "JIRA_OPERATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
     pub log_format: LogFormat,
@@ -79,5 +104,12 @@ mod tests {
     fn the_defaults_are_good() {
         let args = Args::parse_from(["jira-operator"]);
         assert_eq!(args.denied_networks.len(), 10);
+        assert_eq!(args.public_url, None, "no pages unless somebody says where");
+    }
+
+    #[test]
+    fn a_public_url_that_cannot_be_used_is_explained() {
+        let error = Args::try_parse_from(["jira-operator", "--public-url=http://operator.example"]).unwrap_err();
+        assert!(error.to_string().contains("use https:// for every other host"), "{error}");
     }
 }

@@ -4,3 +4,6 @@ pub mod authorization_secret;
 pub mod grant;
 pub mod grant_secret;
 pub mod keeping;
+pub mod key_pair;
+pub mod oauth1;
+pub mod pkce;

@@ -29,6 +29,8 @@ pub enum About {
     RateLimited,
     /// The credential ends soon.
     CredentialsExpiring,
+    /// There is a better way to authenticate by now.
+    Deprecated,
     /// The account is somebody's own.
     PersonalAccount,
     /// Checks are switched off.
@@ -36,7 +38,7 @@ pub enum About {
 }
 
 impl About {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Ready,
         Self::Authorized,
         Self::Accepted,
@@ -47,6 +49,7 @@ impl About {
         Self::Stalled,
         Self::RateLimited,
         Self::CredentialsExpiring,
+        Self::Deprecated,
         Self::PersonalAccount,
         Self::Suspended,
     ];
@@ -65,6 +68,7 @@ impl About {
             Self::Stalled => "Stalled",
             Self::RateLimited => "RateLimited",
             Self::CredentialsExpiring => "CredentialsExpiring",
+            Self::Deprecated => "Deprecated",
             Self::PersonalAccount => "PersonalAccount",
             Self::Suspended => "Suspended",
         }

@@ -1,10 +1,12 @@
 //! One pass over a `JiraConnection`: gather and decide take turns, then act, then report.
 
 mod act;
+pub mod custody;
 pub mod decide;
 pub mod facts;
 pub mod finding;
 mod gather;
+pub mod handshake;
 pub mod material;
 pub mod memory;
 pub mod reason;
@@ -13,6 +15,7 @@ pub mod references;
 mod report;
 mod secrets;
 pub mod settings;
+pub mod turns;
 pub mod wallet;
 
 use std::{
@@ -34,6 +37,7 @@ use self::{
     reason::Reason,
 };
 use crate::{
+    auth::key_pair::{InvalidKey, MakingFault},
     condition::{About, Claim, Truth},
     context::Context,
     kubernetes::status,
@@ -60,6 +64,23 @@ pub enum Error {
     /// The status could not be written.
     #[error("writing the status")]
     WriteStatus(#[source] Box<kube::Error>),
+    /// A Secret that the operator makes could not be written.
+    #[error("writing Secret {name}")]
+    WriteSecret {
+        /// Which.
+        name: String,
+        /// Why not.
+        source: Box<kube::Error>,
+    },
+    /// A key pair could not be made.
+    #[error("making a key pair")]
+    MakeKeyPair(#[source] MakingFault),
+    /// A key pair could not be put into the form in which it is stored.
+    #[error("encoding a key pair")]
+    WriteKeyPair(#[source] InvalidKey),
+    /// The system has no randomness to give.
+    #[error("no randomness")]
+    Randomness(#[source] getrandom::Error),
     /// The object was deleted, perhaps made anew, during the pass.
     #[error("the object is gone")]
     Gone,
@@ -77,17 +98,18 @@ pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<C
     if connection.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let started = Instant::now();
     let name = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let _turn = ctx.turns.take(&name).await;
+    let started = Instant::now();
     let mut memory = ctx.memories.take(&name, connection.metadata.uid.as_ref());
     status::prefer_written(&mut connection, memory.written.as_ref());
-    let outdated = ctx.memories.was_outdated(&name);
+    let outdated = ctx.memories.take_outdated(&name);
     memory.facts.begin(connection.metadata.generation, outdated, ctx.now());
 
     let outcome = pass(&mut connection, &mut memory, &ctx).await;
-    if outcome.is_err() && outdated {
+    if outcome.is_err() {
         // The pass may have failed before it read what had changed.
-        ctx.memories.outdate(name.clone());
+        ctx.memories.outdate(name.clone(), outdated);
     }
     ctx.metrics.took(started.elapsed().as_secs_f64());
     ctx.memories.keep(name.clone(), memory);
@@ -101,6 +123,17 @@ pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<C
     outcome
 }
 
+/// A pass because a person waits for it. What comes later is left to the other queue.
+///
+/// # Errors
+/// As [`reconcile`].
+pub async fn attend(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let name = (object.namespace().unwrap_or_default(), object.name_any());
+    reconcile(object, Arc::clone(&ctx)).await?;
+    ctx.wakes.connection(&name);
+    Ok(Action::await_change())
+}
+
 /// Forgets everything about a connection that was deleted.
 pub fn forget(name: &ConnectionName, ctx: &Context) {
     ctx.memories.forget(name);
@@ -111,7 +144,7 @@ pub fn forget(name: &ConnectionName, ctx: &Context) {
 
 async fn pass(connection: &mut JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Action, Error> {
     let plan = conclude(connection, memory, ctx).await?;
-    let applied = act::run(connection, plan, memory, ctx);
+    let applied = act::run(connection, plan, memory, ctx).await?;
     report::publish(connection, &applied, memory, ctx).await
 }
 
@@ -141,8 +174,15 @@ async fn conclude(connection: &mut JiraConnection, memory: &mut Memory, ctx: &Co
 
 async fn ask(connection: &JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Plan, Error> {
     let settings = ctx.settings.of(&connection.spec);
+    let application_url = act::application_url(connection, ctx);
     loop {
-        let view = View { connection, settings: &settings, facts: &memory.facts, now: memory.facts.began };
+        let view = View {
+            connection,
+            settings: &settings,
+            application_url: &application_url,
+            facts: &memory.facts,
+            now: memory.facts.began,
+        };
         match decide::next(view) {
             Next::Conclude(plan) => return Ok(*plan),
             Next::Ask(question) => {
@@ -178,8 +218,12 @@ pub fn error_policy(object: Arc<DeserializeGuard<JiraConnection>>, error: &Error
     let name = (object.namespace().unwrap_or_default(), object.name_any());
     match error {
         Error::Invalid(_) | Error::Gone => Action::await_change(),
-        Error::Read { .. } | Error::WriteStatus(_) | Error::NothingToAskWith => {
-            Action::requeue(ctx.backoff.next(&name))
-        }
+        Error::Read { .. }
+        | Error::WriteStatus(_)
+        | Error::WriteSecret { .. }
+        | Error::MakeKeyPair(_)
+        | Error::WriteKeyPair(_)
+        | Error::Randomness(_)
+        | Error::NothingToAskWith => Action::requeue(ctx.backoff.next(&name)),
     }
 }

@@ -6,20 +6,24 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
 use crate::{
+    auth::keeping::Holder,
     backoff::Backoff,
     binding::memory::Memories as BindingMemories,
-    connection::{memory::Memories, settings::Settings},
+    connection::{memory::Memories, settings::Settings, turns::Turns},
     jira::Network,
-    kubernetes::events::Events,
+    kubernetes::{events::Events, lease::Leadership},
     metrics::Metrics,
     proof::Proofs,
     watch::{Stores, Wakes},
+    web::PublicUrl,
 };
 
 /// What every pass shares.
 pub struct Context {
-    /// For reading Secrets and writing status.
+    /// For reading Secrets and writing status. It sends no write while the lease is not ours.
     pub client: Client,
+    /// Whether this replica may write, and for how long it surely may: to be asked right before a refresh token is sent.
+    pub leadership: Leadership,
     /// For reaching Jira.
     pub network: Network,
     /// For telling about transitions.
@@ -30,6 +34,8 @@ pub struct Context {
     pub wakes: Wakes,
     /// What the connections have proven.
     pub proofs: Proofs,
+    /// Whose turn it is, by connection.
+    pub turns: Turns,
     /// What is remembered of connections.
     pub memories: Memories,
     /// What is remembered of bindings.
@@ -40,8 +46,12 @@ pub struct Context {
     pub binding_backoff: Backoff<(String, String)>,
     /// Defaults for connections.
     pub settings: Settings,
+    /// The name under which this process claims the renewal of a grant.
+    pub holder: Holder,
     /// Whether a Secret must name the hosts that it may be used for.
     pub requires_released_secrets: bool,
+    /// Where people find the pages. Absent: there are none, and no callback.
+    pub public_url: Option<PublicUrl>,
     /// Counters and gauges.
     pub metrics: Arc<Metrics>,
 }

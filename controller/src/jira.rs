@@ -4,6 +4,7 @@
 //!            Route (site, headers, CA, client certificate, proxy, timeout)
 //!              │
 //!   Network ───┴──▶ Jira ──▶ server() cloud_id() account() project() permissions() …
+//!      │                        │  exchange_code() refresh() request_token() renew_session() …
 //!      │                        │  every one of them through
 //!      │                        ▼
 //!      │   allowed? ─▶ budget ─▶ send ─▶ read at most 1 MiB ─▶ classify   (exchange.rs)
@@ -23,6 +24,8 @@ mod budget;
 mod classify;
 mod clients;
 mod cloud_id;
+mod consent;
+mod covered_site;
 mod denied_networks;
 mod endpoint;
 mod exchange;
@@ -30,7 +33,9 @@ mod header;
 mod host_pattern;
 mod issue_security;
 mod network;
+mod oauth_problem;
 mod permission;
+mod personal_access_token;
 mod problem;
 mod project;
 mod proxy;
@@ -38,6 +43,7 @@ mod retry_after;
 mod route;
 mod server;
 mod session;
+mod session_token;
 mod site;
 mod tally;
 mod text;
@@ -50,27 +56,33 @@ use std::{fmt, sync::Arc, time::Duration};
 
 pub use self::{
     account::{Account, AccountKind},
-    authorization::Authorization,
+    authorization::{Authorization, Signer},
     cloud_id::{CloudId, InvalidCloudId},
+    consent::AuthorizationRequest,
+    covered_site::{CoveredSite, choose},
     endpoint::Endpoint,
+    exchange::Unrenewed,
     header::{CustomHeader, InvalidHeader},
     host_pattern::{HostPattern, InvalidHostPattern},
     issue_security::IssueSecurity,
     network::{Network, NetworkConfig, NetworkFault},
     permission::GrantedPermissions,
-    problem::{Gibberish, Interceptor, LimitReach, Outage, Problem, Rejection, TlsFault},
+    personal_access_token::PersonalAccessToken,
+    problem::{Gibberish, Interceptor, LimitReach, OAuth1Problem, Outage, Problem, Rejection, TlsFault},
     project::Project,
     proxy::{InvalidProxy, Proxy},
     route::{ClientCertificate, Route, RouteFault},
     server::{Deployment, Server, Version},
     session::{ApiBase, Session},
+    session_token::{RequestToken, SessionToken},
     site::{InvalidSite, Site},
     tally::OutcomeClass,
     text::clean,
-    token::AccessToken,
+    token::{AccessToken, ClientCredentials, TokenSet},
 };
 use self::{
     answer::Answer,
+    authorization::Proof,
     clients::Egress,
     exchange::{Call, Payload},
     session::Party,
@@ -111,7 +123,7 @@ impl Jira {
             endpoint,
             party: Party::Site,
             url: self.site().url(endpoint.template()),
-            authorization: None,
+            proof: Proof::None,
             payload: Payload::None,
         };
         self.exchange(call).await
@@ -144,8 +156,8 @@ impl Jira {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let authorization = Some(&session.authorization);
-        self.exchange(Call { endpoint, party: session.base.party(), url, authorization, payload }).await
+        let proof = Proof::Session(&session.authorization);
+        self.exchange(Call { endpoint, party: session.base.party(), url, proof, payload }).await
     }
 }
 

@@ -1,6 +1,7 @@
-//! Writing to the API server: status, Events and the Secrets that the operator makes.
+//! Writing to the API server: status, Events, the Secrets that the operator makes, and the Lease that says which replica may.
 
 pub mod events;
+pub mod lease;
 pub mod owned_secret;
 pub mod status;
 

@@ -19,4 +19,5 @@ pub mod proof;
 pub mod summary;
 pub mod telemetry;
 pub mod watch;
+pub mod web;
 pub mod wish;

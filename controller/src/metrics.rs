@@ -57,6 +57,7 @@ pub struct Metrics {
     watch_failures: Family<WatchLabels, Counter>,
     requests: Family<RequestLabels, Gauge<u64, AtomicU64>>,
     refused: Gauge,
+    leader: Gauge,
     refused_by_connection: Mutex<HashMap<ConnectionName, usize>>,
 }
 
@@ -68,7 +69,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("jira_operator");
         let (passes, watch_failures, requests) = (Family::default(), Family::default(), Family::default());
-        let (seconds, refused) = (Histogram::new(SECONDS), Gauge::default());
+        let (seconds, refused, leader) = (Histogram::new(SECONDS), Gauge::default(), Gauge::default());
         registry.register("passes", "Passes over an object, by kind and outcome", passes.clone());
         registry.register("pass_seconds", "Duration of a pass over a connection, in seconds", seconds.clone());
         registry.register(
@@ -86,7 +87,9 @@ impl Default for Metrics {
             "Bindings that name a connection which does not allow them",
             refused.clone(),
         );
-        Self { registry, passes, seconds, watch_failures, requests, refused, refused_by_connection: Mutex::default() }
+        registry.register("leader", "1 while this replica works, 0 while it stands by for another", leader.clone());
+        let refused_by_connection = Mutex::default();
+        Self { registry, passes, seconds, watch_failures, requests, refused, leader, refused_by_connection }
     }
 }
 
@@ -114,6 +117,11 @@ impl Metrics {
             count => _ = refused.insert(connection, count),
         }
         self.refused.set(i64::try_from(refused.values().sum::<usize>()).unwrap_or(i64::MAX));
+    }
+
+    /// Notes whether this replica works.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// Forgets a connection that was deleted.

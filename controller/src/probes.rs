@@ -1,8 +1,11 @@
 //! The operator's own HTTP endpoints: `/healthz`, `/readyz`, `/metrics`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
@@ -12,9 +15,9 @@ use axum::{
     routing::get,
 };
 
-use crate::{jira::Network, metrics::Metrics};
+use crate::{jira::Network, kubernetes::lease::Leadership, metrics::Metrics};
 
-/// Whether the operator has seen everything it watches and works on it.
+/// Whether the operator has seen everything it watches.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
@@ -29,25 +32,32 @@ impl Readiness {
     }
 }
 
-/// `/healthz` and `/readyz`. The process is healthy while it answers; it is ready once every watch has been listed.
-pub fn probes(readiness: Readiness) -> Router {
+/// `/healthz` and `/readyz`. The process is healthy while it answers. It is ready once every watch has been listed, and while it
+/// works or could take over: a standby is ready, one that hears nothing of the Lease or may not write it is not, and says why.
+pub fn probes(readiness: Readiness, leadership: Leadership) -> Router {
     let ready = async move || {
-        if readiness.get() {
-            return (StatusCode::OK, "ready\n");
+        if !readiness.get() {
+            return (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first listing of every watch\n".to_owned());
         }
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first listing of every watch\n")
+        match leadership.exclusion() {
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+            None => (StatusCode::OK, "ready\n".to_owned()),
+        }
     };
     Router::new().route("/healthz", get(async || "alive\n")).route("/readyz", get(ready))
 }
 
 /// `/metrics`.
-pub fn exposition(metrics: Arc<Metrics>, network: Network) -> Router {
-    let expose = async move || match metrics.expose(&network) {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(CONTENT_TYPE, kind)], text).into_response()
+pub fn exposition(metrics: Arc<Metrics>, network: Network, leadership: Leadership) -> Router {
+    let expose = async move || {
+        metrics.leads(leadership.holds_for(Duration::ZERO));
+        match metrics.expose(&network) {
+            Ok(text) => {
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                ([(CONTENT_TYPE, kind)], text).into_response()
+            }
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     };
     Router::new().route("/metrics", get(expose))
 }

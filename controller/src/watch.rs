@@ -24,7 +24,12 @@ use kube::{
 use crate::{
     acceptance::{self, Labels},
     binding,
-    connection::{self, material::Referent, references},
+    connection::{
+        self,
+        facts::Outdated,
+        material::{Referent, ReferentKind},
+        references,
+    },
     context::Context,
     metrics::Metrics,
     proof::ConnectionName,
@@ -90,6 +95,16 @@ impl Stores {
     }
 }
 
+impl Stores {
+    /// The connection for which the operator makes a Secret of this name.
+    fn keeping(&self, namespace: &str, secret: &str) -> Option<ConnectionName> {
+        let (connection, _) = secret.rsplit_once('.')?;
+        let name = (namespace.to_owned(), connection.to_owned());
+        let kept = references::owned(connection).iter().any(|owned| owned == secret);
+        (kept && self.connection(&name).is_some()).then_some(name)
+    }
+}
+
 fn name_of<K: ResourceExt>(object: &K) -> (String, String) {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
@@ -98,13 +113,16 @@ fn name_of<K: ResourceExt>(object: &K) -> (String, String) {
 #[derive(Clone, Debug)]
 pub struct Wakes {
     connections: UnboundedSender<ObjectRef<StoredConnection>>,
+    urgent: UnboundedSender<ObjectRef<StoredConnection>>,
     bindings: UnboundedSender<ObjectRef<StoredBinding>>,
 }
 
-/// The two queues of passes.
+/// The queues of passes.
 pub struct Queues {
     /// Of connections.
     pub connections: UnboundedReceiver<ObjectRef<StoredConnection>>,
+    /// Of connections for which a person waits: an authorization code lives for seconds.
+    pub urgent: UnboundedReceiver<ObjectRef<StoredConnection>>,
     /// Of bindings.
     pub bindings: UnboundedReceiver<ObjectRef<StoredBinding>>,
 }
@@ -114,8 +132,10 @@ impl Wakes {
     #[must_use]
     pub fn new() -> (Self, Queues) {
         let (connections, connection_queue) = unbounded();
+        let (urgent, urgent_queue) = unbounded();
         let (bindings, binding_queue) = unbounded();
-        (Self { connections, bindings }, Queues { connections: connection_queue, bindings: binding_queue })
+        let queues = Queues { connections: connection_queue, urgent: urgent_queue, bindings: binding_queue };
+        (Self { connections, urgent, bindings }, queues)
     }
 
     // A closed queue means that the operator is stopping; nobody is left to be woken.
@@ -123,6 +143,11 @@ impl Wakes {
     /// Wakes the pass of a connection.
     pub fn connection(&self, (namespace, name): &ConnectionName) {
         _ = self.connections.unbounded_send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// Wakes the pass of a connection for which a person waits.
+    pub fn urgent(&self, (namespace, name): &ConnectionName) {
+        _ = self.urgent.unbounded_send(ObjectRef::new(name).within(namespace));
     }
 
     /// Wakes the pass of a binding.
@@ -222,23 +247,39 @@ fn lost(error: &watcher::Error, kind: &'static str, metrics: &Metrics) {
     tracing::warn!(error, kind, "the watch failed and is tried again");
 }
 
-/// Follows a watch of metadata without keeping anything: tells namespace and name of what changed.
+/// What a watch of metadata tells of an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Notice<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its `resourceVersion`. `None` if it is gone.
+    pub version: Option<&'a str>,
+}
+
+/// Follows a watch of metadata without keeping anything: tells what changed.
 pub async fn notice<K>(
     events: impl Stream<Item = watcher::Result<watcher::Event<PartialObjectMeta<K>>>>,
     kind: &'static str,
     metrics: Arc<Metrics>,
     listed: tokio::sync::oneshot::Sender<()>,
-    mut tell: impl FnMut(&str, &str),
+    mut tell: impl FnMut(Notice<'_>),
 ) where
     K: Resource<DynamicType = ()>,
 {
     let mut listed = Some(listed);
+    let mut notify = |object: &PartialObjectMeta<K>, version: Option<&str>| {
+        let (namespace, name) = name_of(object);
+        tell(Notice { namespace: &namespace, name: &name, version });
+    };
     pin_mut!(events);
     while let Some(event) = events.next().await {
         match event {
-            Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object) | watcher::Event::InitApply(object)) => {
-                tell(object.namespace().as_deref().unwrap_or_default(), &object.name_any());
+            Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
+                notify(&object, object.resource_version().as_deref());
             }
+            Ok(watcher::Event::Delete(object)) => notify(&object, None),
             Ok(watcher::Event::Init) => {}
             Ok(watcher::Event::InitDone) => {
                 if let Some(listed) = listed.take() {
@@ -322,10 +363,20 @@ impl Switchboard {
     }
 
     /// A Secret or ConfigMap has changed or is gone.
-    pub fn referent(&self, namespace: &str, referent: &Referent) {
-        for connection in self.0.stores.referring(namespace, referent) {
-            self.0.memories.outdate(connection.clone());
-            self.0.wakes.connection(&connection);
+    pub fn referent(&self, kind: ReferentKind, notice: Notice<'_>) {
+        let Context { stores, memories, wakes, .. } = self.0.as_ref();
+        let referent = Referent { kind, name: notice.name.to_owned() };
+        for connection in stores.referring(notice.namespace, &referent) {
+            memories.outdate(connection.clone(), Outdated { material: true, handshake: false });
+            wakes.connection(&connection);
+        }
+        let own = notice.version.is_some_and(|it| memories.is_own_write(notice.namespace, notice.name, it));
+        if kind == ReferentKind::Secret
+            && !own
+            && let Some(connection) = stores.keeping(notice.namespace, notice.name)
+        {
+            memories.outdate(connection.clone(), Outdated { material: false, handshake: true });
+            wakes.urgent(&connection);
         }
     }
 }

@@ -10,6 +10,20 @@
 //! limits; certificates are judged by clients, by the real time. The journal has every request but those to the
 //! control endpoint, and none whose TLS handshake failed.
 //!
+//! # People
+//!
+//! Consent needs a person with a browser. Where an authorization URL of one of the three flows is opened, a login page
+//! comes first, on which an account is chosen and no password is asked for; then a consent page. All pages are HTML
+//! without scripts and work by clicks alone: the choice of the account is `#account` and its button `#login`, the
+//! choice of a Cloud site `#site`, the decision `#accept` or `#deny`, and the verification code of OAuth 1.0a is the
+//! text of `#verification-code`. A refusal is the text of `#error`. [`Person`] does all this over HTTP.
+//!
+//! | flow | authorization URL | described by |
+//! | --- | --- | --- |
+//! | Cloud OAuth 2.0 (3LO) | `{auth}/authorize` | [`App`], of the simulator |
+//! | Data Center OAuth 2.0 | `{url}/rest/oauth2/latest/authorize` | [`IncomingLink`], of the instance |
+//! | Data Center OAuth 1.0a | `{url}/plugins/servlet/oauth/authorize` | [`Consumer`], of the instance |
+//!
 //! # Control endpoint
 //!
 //! JSON over http. Errors are `{"error": "…"}` with 400, 404 or 409.
@@ -22,6 +36,8 @@
 //! | `GET /clock` | | `{"now"}` |
 //! | `PUT /clock` | `{"now"}` or `{"advanceSeconds"}` | `{"now"}` |
 //! | `GET /journal?instance=&since=` | | list of [`Entry`]; `instance` may be `auth` or `api` |
+//! | `GET`, `POST /apps` | `POST`: [`App`] | the apps |
+//! | `GET`, `PUT`, `DELETE /apps/{clientId}` | `PUT`: [`App`] | the app |
 //! | `POST /quotas` | `{"clientId"}` | the client is over its hourly points until the next full hour |
 //! | `POST /instances` | [`Instance`] | `{"url"}` |
 //! | `GET`, `PUT`, `DELETE /instances/{name}` | `PUT`: [`Instance`] | the description |
@@ -31,6 +47,8 @@
 //!
 //! A target of faults is an instance, `auth` or `api`.
 
+mod app;
+mod auth;
 mod center;
 mod clock;
 mod cloud;
@@ -39,13 +57,22 @@ mod fault;
 mod instance;
 mod journal;
 mod limit;
+mod link;
 mod listener;
+mod login;
 mod message;
 mod mutation;
 mod oauth;
+mod page;
 mod permission;
+pub mod person;
+mod pkce;
+mod provider;
 mod rest;
 mod scope;
+mod session;
+mod signature;
+mod signed;
 mod switches;
 mod tls;
 mod world;
@@ -62,7 +89,9 @@ pub use self::clock::Clock;
 pub use self::fault::{Fault, Rule};
 pub use self::instance::*;
 pub use self::journal::{Entry, Journal, Mark, digest};
-pub use self::mutation::Mutation;
+pub use self::mutation::{Mutation, Whose};
+pub use self::person::Person;
+pub use self::signed::OauthProblem;
 pub use self::tls::Identity;
 
 use self::listener::Listener;
@@ -80,6 +109,17 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A 3LO app is not as the developer console would take it.
+    #[error("app {client_id}: {reason}")]
+    App {
+        /// Client id.
+        client_id: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No 3LO app has this client id.
+    #[error("there is no app {0}")]
+    NoApp(String),
     /// No instance has this name.
     #[error("there is no instance {0}")]
     NoInstance(String),
@@ -132,6 +172,8 @@ pub struct Options {
     pub wrong_secret_status: u16,
     /// Status of the gateway for an unknown Cloud id.
     pub unknown_cloud_id_status: u16,
+    /// 3LO apps that are registered from the start.
+    pub apps: Vec<App>,
 }
 
 impl Default for Options {
@@ -145,6 +187,7 @@ impl Default for Options {
             access_token_seconds: 3600,
             wrong_secret_status: 401,
             unknown_cloud_id_status: 404,
+            apps: Vec::new(),
         }
     }
 }
@@ -219,8 +262,9 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// When a port is taken, or a certificate cannot be made.
-    pub fn start(options: Options) -> Result<Self, Error> {
+    /// When a port is taken, a certificate cannot be made, or an app is not as it must be.
+    pub fn start(mut options: Options) -> Result<Self, Error> {
+        let apps = std::mem::take(&mut options.apps);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("jira-simulator")
@@ -244,6 +288,9 @@ impl Simulator {
             Listener::open(&core.runtime, &control, None, Arc::new(move |request| endpoint.control(&request)))?;
         let control_url = listener.origin();
         core.listeners().insert("control".to_owned(), listener);
+        for app in apps {
+            core.register(app)?;
+        }
         Ok(Self { core, runtime: Some(runtime), auth_url, api_url, control_url })
     }
 
@@ -359,7 +406,55 @@ impl Simulator {
         self.core.mutate(name, mutation)
     }
 
-    /// Takes an instance away and closes its listener.
+    /// Registers a 3LO app.
+    ///
+    /// # Errors
+    ///
+    /// When its client id is taken, or it is not as the developer console would take it.
+    pub fn register(&self, app: App) -> Result<(), Error> {
+        self.core.register(app)
+    }
+
+    /// A 3LO app as it stands.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such app.
+    pub fn app(&self, client_id: &str) -> Result<App, Error> {
+        self.core.app(client_id)
+    }
+
+    /// Replaces the 3LO app of the same client id. Its grants stay.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such app, or the new one is not as it must be.
+    pub fn replace_app(&self, app: App) -> Result<(), Error> {
+        self.core.replace_app(app)
+    }
+
+    /// Changes a 3LO app in any way but its client id. Its grants stay.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Simulator::replace_app`].
+    pub fn update_app(&self, client_id: &str, change: impl FnOnce(&mut App)) -> Result<(), Error> {
+        let mut app = self.core.app(client_id)?;
+        change(&mut app);
+        self.core.replace_app(app)
+    }
+
+    /// Deletes a 3LO app, which ends all its grants.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such app.
+    pub fn unregister(&self, client_id: &str) -> Result<(), Error> {
+        self.core.unregister(client_id)
+    }
+
+    /// Takes an instance away and closes its listener. Requests that come later are not answered, on old connections
+    /// either.
     ///
     /// # Errors
     ///
@@ -460,6 +555,9 @@ impl Core {
             query: request.query.clone(),
             headers,
             body: (!request.body.is_empty()).then(|| digest(&request.body)),
+            client: request.client(),
+            presented: request.presented().map(|value| digest(value.as_bytes())),
+            issued: outcome.issued.map(|value| digest(value.as_bytes())),
             account: outcome.account,
             status: outcome.reply.seen_status(),
         });
@@ -520,20 +618,56 @@ impl Core {
         if let Some(origin) = origin {
             site.origin = origin;
         }
-        site.instance = instance;
+        site.describe(instance);
         Ok(())
     }
 
     fn mutate(&self, name: &str, mutation: &Mutation) -> Result<(), Error> {
         let mut instance = self.instance(name)?;
         mutation.apply(&mut instance)?;
-        self.replace(instance)
+        self.replace(instance)?;
+        mutation.affect(&mut self.world(), name, self.clock.now());
+        Ok(())
+    }
+
+    fn register(&self, app: App) -> Result<(), Error> {
+        app.validate()?;
+        let mut world = self.world();
+        if world.auth.apps.contains_key(&app.client_id) {
+            return Err(Error::Exists(format!("the app {}", app.client_id)));
+        }
+        world.auth.apps.insert(app.client_id.clone(), app);
+        Ok(())
+    }
+
+    fn apps(&self) -> Vec<App> {
+        self.world().auth.apps.values().cloned().collect()
+    }
+
+    fn app(&self, client_id: &str) -> Result<App, Error> {
+        let app = self.world().auth.apps.get(client_id).cloned();
+        app.ok_or_else(|| Error::NoApp(client_id.to_owned()))
+    }
+
+    fn replace_app(&self, app: App) -> Result<(), Error> {
+        app.validate()?;
+        self.app(&app.client_id)?;
+        self.world().auth.apps.insert(app.client_id.clone(), app);
+        Ok(())
+    }
+
+    fn unregister(&self, client_id: &str) -> Result<(), Error> {
+        self.app(client_id)?;
+        self.world().auth.forget_app(client_id);
+        Ok(())
     }
 
     fn remove(&self, name: &str) -> Result<(), Error> {
-        self.world().sites.remove(name).ok_or_else(|| Error::NoInstance(name.to_owned()))?;
-        self.world().faults.remove(name);
+        self.instance(name)?;
+        // First the listener, or a kept connection would be told that there is no such instance.
         self.listeners().remove(name);
+        self.world().sites.remove(name);
+        self.world().faults.remove(name);
         Ok(())
     }
 
@@ -562,6 +696,6 @@ impl Core {
         let now = self.clock.now();
         let into = u64::try_from(now.as_second().rem_euclid(3600)).unwrap_or(0);
         let until = clock::after(now, Duration::from_secs(3600 - into));
-        self.world().exhausted.insert(client_id.to_owned(), until);
+        self.world().auth.exhausted.insert(client_id.to_owned(), until);
     }
 }

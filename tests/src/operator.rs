@@ -12,6 +12,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{process::Command, sync::OnceCell};
 
@@ -103,6 +104,14 @@ pub enum Error {
         /// The last lines of its output.
         output: String,
     },
+    /// The operator was expected to end by itself and runs.
+    #[error("the operator did not end by itself within {} s; its output ends:\n{output}", limit.as_secs())]
+    NotEnded {
+        /// How long it was waited for.
+        limit: Duration,
+        /// The last lines of its output.
+        output: String,
+    },
     /// The operator does not run.
     #[error("the operator does not run")]
     NotRunning,
@@ -116,6 +125,10 @@ pub enum Error {
 pub struct Settings<'a> {
     /// The control plane that it works on.
     pub control_plane: &'a ControlPlane,
+    /// Name of its service account. Several operators have one each where the audit log has to tell them apart.
+    pub account: String,
+    /// Its namespace and rights, as YAML, which are applied first.
+    pub rights: String,
     /// CA certificates in PEM to trust besides the system's.
     pub extra_ca: Option<String>,
     /// Atlassian's authorization server.
@@ -140,6 +153,8 @@ impl<'a> Settings<'a> {
     pub fn new(control_plane: &'a ControlPlane) -> Self {
         Self {
             control_plane,
+            account: ACCOUNT.to_owned(),
+            rights: RBAC.to_owned(),
             extra_ca: None,
             atlassian_auth_url: None,
             atlassian_api_url: None,
@@ -160,6 +175,16 @@ impl<'a> Settings<'a> {
             atlassian_api_url: Some(simulator.api_url().to_owned()),
             ..Self::new(control_plane)
         }
+    }
+
+    /// With a service account of this name, which has the same rights.
+    ///
+    /// # Panics
+    ///
+    /// When `config/rbac.yaml` is no YAML.
+    #[must_use]
+    pub fn as_account(self, account: &str) -> Self {
+        Self { account: account.to_owned(), rights: rights_of(account), ..self }
     }
 
     fn arguments(&self, extra_ca: Option<&Path>) -> Vec<String> {
@@ -190,6 +215,22 @@ pub struct Operator {
     directory: TempDir,
 }
 
+/// What a start waits for.
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    Listening,
+    Ready,
+}
+
+impl Goal {
+    async fn is_reached(self, probes: SocketAddr) -> Result<bool, Error> {
+        match self {
+            Self::Listening => Ok(true),
+            Self::Ready => is_ready(probes).await,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Running {
     process: Process,
@@ -204,9 +245,26 @@ impl Operator {
     ///
     /// When one of these fails. Nothing is left running then.
     pub async fn start(settings: Settings<'_>) -> Result<Self, Error> {
+        let operator = Self::prepare(settings).await?;
+        operator.run(Goal::Ready).await?;
+        Ok(operator)
+    }
+
+    /// Like [`start`](Self::start), but waits only until it answers probes.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start) does.
+    pub async fn start_unready(settings: Settings<'_>) -> Result<Self, Error> {
+        let operator = Self::prepare(settings).await?;
+        operator.run(Goal::Listening).await?;
+        Ok(operator)
+    }
+
+    async fn prepare(settings: Settings<'_>) -> Result<Self, Error> {
         let program = build().await?;
-        install(settings.control_plane).await?;
-        let kubeconfig = settings.control_plane.service_account_kubeconfig(ACCOUNT, ACCOUNT).await;
+        install(settings.control_plane, &settings.rights).await?;
+        let kubeconfig = settings.control_plane.service_account_kubeconfig(ACCOUNT, &settings.account).await;
         let directory = tempfile::Builder::new()
             .prefix("operator-")
             .tempdir_in(settings.control_plane.directory())
@@ -219,9 +277,7 @@ impl Operator {
             kubeconfig: kubeconfig.map_err(|source| Error::Kubeconfig(Box::new(source)))?,
             log: directory.path().join("operator.log"),
         };
-        let operator = Self { command_line, output: Output::default(), running: Mutex::default(), directory };
-        operator.run().await?;
-        Ok(operator)
+        Ok(Self { command_line, output: Output::default(), running: Mutex::default(), directory })
     }
 
     /// Everything that it has written to standard output and standard error, over all its runs.
@@ -245,6 +301,17 @@ impl Operator {
         let address = self.running().as_ref().ok_or(Error::NotRunning)?.metrics;
         let answer = http()?.get(format!("http://{address}/metrics")).send().await.map_err(Error::Request)?;
         answer.error_for_status().map_err(Error::Request)?.text().await.map_err(Error::Request)
+    }
+
+    /// Status and text of `/readyz`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run or does not answer.
+    pub async fn readiness(&self) -> Result<(u16, String), Error> {
+        let answer = http()?.get(format!("http://{}/readyz", self.probe_address()?)).send().await;
+        let answer = answer.map_err(Error::Request)?;
+        Ok((answer.status().as_u16(), answer.text().await.map_err(Error::Request)?))
     }
 
     /// Address of `/healthz` and `/readyz`. Another one after each start.
@@ -277,6 +344,42 @@ impl Operator {
         Ok(())
     }
 
+    /// Lets it run no further, with SIGSTOP, as a machine without a free processor does.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn pause(&self) -> Result<(), Error> {
+        self.signal(Signal::Stop)
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.signal(Signal::Continue)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Error> {
+        self.running().as_mut().ok_or(Error::NotRunning)?.process.signal(signal).map_err(Error::Shell)
+    }
+
+    /// Waits until it has ended by itself, and returns its exit status.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run, or did not end in time; it is killed then.
+    pub async fn ended(&self, limit: Duration) -> Result<Option<i32>, Error> {
+        let running = self.take().ok_or(Error::NotRunning)?;
+        if !running.process.ended_within(limit).await {
+            drop(running);
+            return Err(Error::NotEnded { limit, output: tail(&self.output()) });
+        }
+        Ok(running.process.finish())
+    }
+
     /// Asks it to end with SIGTERM and returns its exit status, 0 if all is well. It is killed after 10 seconds.
     ///
     /// # Errors
@@ -299,10 +402,10 @@ impl Operator {
     /// When it does not get ready.
     pub async fn restart(&self) -> Result<(), Error> {
         self.kill().await?;
-        self.run().await
+        self.run(Goal::Ready).await
     }
 
-    async fn run(&self) -> Result<(), Error> {
+    async fn run(&self, goal: Goal) -> Result<(), Error> {
         let begin = self.output().len();
         let process = Process::spawn(&self.command_line, &self.output).map_err(Error::Shell)?;
         let started = Instant::now();
@@ -312,7 +415,7 @@ impl Operator {
                 return Err(Error::Ended { status: process.finish(), output: tail(&self.output.since(begin)) });
             }
             if let (Some(probes), Some(metrics)) = (address(&output, "probes"), address(&output, "metrics"))
-                && is_ready(probes).await?
+                && goal.is_reached(probes).await?
             {
                 *self.running() = Some(Running { process, probes, metrics });
                 return Ok(());
@@ -380,13 +483,40 @@ fn executable(message: &str) -> Option<PathBuf> {
     serde_json::from_str::<Artifact>(message).ok()?.executable
 }
 
-async fn install(control_plane: &ControlPlane) -> Result<(), Error> {
+async fn install(control_plane: &ControlPlane, rights: &str) -> Result<(), Error> {
     for definition in crds::definition::all() {
         let yaml = serde_yaml::to_string(&definition).map_err(Error::Definition)?;
         control_plane.apply_yaml(&yaml).await?;
     }
-    control_plane.apply_yaml(RBAC).await?;
+    control_plane.apply_yaml(rights).await?;
     Ok(())
+}
+
+/// The rights of `config/rbac.yaml` for another account of the same namespace: everything but the namespace is renamed.
+///
+/// # Panics
+///
+/// When the file is no YAML.
+#[must_use]
+pub fn rights_of(account: &str) -> String {
+    let renamed = |name: &mut Value| {
+        if let Some(rest) = name.as_str().and_then(|name| name.strip_prefix(ACCOUNT)) {
+            *name = Value::String(format!("{account}{rest}"));
+        }
+    };
+    let document = |document| {
+        let mut object = Value::deserialize(document).unwrap_or_else(|error| panic!("config/rbac.yaml: {error}"));
+        if object["kind"] != "Namespace" {
+            renamed(&mut object["metadata"]["name"]);
+        }
+        if object["kind"].as_str().is_some_and(|kind| kind.ends_with("Binding")) {
+            renamed(&mut object["roleRef"]["name"]);
+            object["subjects"].as_array_mut().into_iter().flatten().for_each(|subject| renamed(&mut subject["name"]));
+        }
+        // JSON is YAML.
+        object.to_string()
+    };
+    serde_yaml::Deserializer::from_str(RBAC).map(document).collect::<Vec<_>>().join("\n---\n")
 }
 
 fn write(path: &Path, text: &str) -> Result<PathBuf, Error> {

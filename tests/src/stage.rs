@@ -45,6 +45,9 @@ pub const WORKSPACE_PERMISSIONS: [&str; 7] = [
     "DELETE_ALL_COMMENTS",
 ];
 
+/// The operator of the test binary, once it was started.
+static OPERATOR: OnceCell<Operator> = OnceCell::const_new();
+
 /// Tests that share the operator hold it for reading, one that restarts it for writing.
 static USE: RwLock<()> = RwLock::const_new(());
 
@@ -294,7 +297,6 @@ pub async fn operator() -> &'static Operator {
 ///
 /// When it does not start.
 pub async fn operator_with(change: impl FnOnce(&mut Settings<'_>)) -> &'static Operator {
-    static OPERATOR: OnceCell<Operator> = OnceCell::const_new();
     let start = async || {
         let mut settings = Settings::for_simulator(controlplane::shared().await, jira::shared());
         change(&mut settings);
@@ -320,21 +322,44 @@ impl Stage {
     /// When control plane or operator do not work.
     pub async fn alone(prefix: &str) -> Self {
         let stage = Self::held(prefix, Box::new(USE.write().await)).await;
-        // What finished tests have left is checked by the operator as before, and would be counted.
+        stage.clear().await;
+        stage
+    }
+
+    /// Deletes what finished tests have left: an operator would check it as before, which would be counted.
+    async fn clear(&self) {
         for kind in [Kind::Binding, Kind::Connection] {
-            let api: Api<DynamicObject> = Api::all_with(stage.client.clone(), &kind.resource());
+            let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
             for left in good("what is left", api.list(&ListParams::default()).await) {
                 let namespace = left.metadata.namespace.as_deref().unwrap_or_default();
-                let api: Api<DynamicObject> = Api::namespaced_with(stage.client.clone(), namespace, &kind.resource());
+                let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &kind.resource());
                 let name = left.metadata.name.as_deref().unwrap_or_default();
                 good(name, api.delete(name, &DeleteParams::default()).await);
             }
+        }
+    }
+
+    /// A namespace for one test that starts operators of its own, and runs while no other test of the binary does.
+    ///
+    /// # Panics
+    ///
+    /// When the control plane does not work.
+    pub async fn without_operator(prefix: &str) -> Self {
+        let stage = Self::bare(prefix, Box::new(USE.write().await)).await;
+        // The first operator of the binary installs the kinds.
+        if good("the kinds", stage.client.list_api_groups().await).groups.iter().any(|group| group.name == crds::GROUP)
+        {
+            stage.clear().await;
         }
         stage
     }
 
     async fn held(prefix: &str, hold: Box<dyn Any + Send>) -> Self {
         operator().await;
+        Self::bare(prefix, hold).await
+    }
+
+    async fn bare(prefix: &str, hold: Box<dyn Any + Send>) -> Self {
         let control_plane = controlplane::shared().await;
         let client = good("a client", control_plane.client().await);
         let namespace = good("a namespace", control_plane.namespace(prefix).await);
@@ -533,7 +558,7 @@ impl Stage {
                 "{name} is not {what} after {} s:\n{:#}\n{}",
                 limit.as_secs(),
                 seen.0["status"],
-                tail(&operator().await.output()),
+                OPERATOR.get().map(|operator| tail(&operator.output())).unwrap_or_default(),
             );
             tokio::time::sleep(POLL).await;
         }

@@ -12,8 +12,10 @@
 //! | `answer` | page | an [`Answer`]: what Jira's callback brought |
 //! | `verificationCode` | person or page | OAuth 1.0a: the code that Jira showed |
 //! | `outcome` | reconciler | an [`Outcome`]: how the last attempt ended |
+//! | `revoke` | person | when he asked to end the grant, RFC 3339; the reconciler removes it when that is done |
+//! | `revoked` | reconciler | a [`Revocation`]: how the last such wish was carried out |
 //!
-//! Whoever may write this Secret may authorise the connection; the API server's audit log names who did. The reconciler
+//! Whoever may write this Secret may authorise the connection and end its grant; the API server's audit log names who did. The reconciler
 //! removes `keyHash`, `returnBy`, `attempt`, `browserHash`, `answer` and `verificationCode` when the attempt ends.
 
 use std::{collections::BTreeMap, fmt};
@@ -51,6 +53,11 @@ pub const ANSWER: &str = "answer";
 pub const VERIFICATION_CODE: &str = "verificationCode";
 /// How the last attempt ended, JSON.
 pub const OUTCOME: &str = "outcome";
+/// When a person asked to end the grant, RFC 3339. The reconciler revokes it at Jira, deletes it, removes this key and
+/// writes [`REVOKED`].
+pub const REVOKE: &str = "revoke";
+/// How the last wish to end the grant was carried out, JSON.
+pub const REVOKED: &str = "revoked";
 
 /// Keys that belong to one attempt and go with it.
 pub const OF_AN_ATTEMPT: [&str; 6] = [KEY_HASH, RETURN_BY, ATTEMPT, BROWSER_HASH, ANSWER, VERIFICATION_CODE];
@@ -293,6 +300,16 @@ pub enum OutcomeResult {
     Failed,
 }
 
+/// How a wish to end the grant was carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Revocation {
+    /// When it was carried out.
+    pub at: Timestamp,
+    /// What happened and what is left to do, for the person: Jira may have been out of reach, or there was no grant.
+    pub message: String,
+}
+
 /// The content of the Secret. What cannot be read is absent: it is made anew, or was never good.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthorizationSecret {
@@ -314,6 +331,10 @@ pub struct AuthorizationSecret {
     pub verification_code: Option<VerificationCode>,
     /// How the last attempt ended.
     pub outcome: Option<Outcome>,
+    /// When a person asked to end the grant, and it is not done yet.
+    pub revoke: Option<Timestamp>,
+    /// How the last wish to end the grant was carried out.
+    pub revoked: Option<Revocation>,
 }
 
 /// What to paste into Jira's application link: *Create incoming link* of a *Generic Application*.
@@ -377,6 +398,8 @@ impl AuthorizationSecret {
             answer: text(ANSWER).and_then(json),
             verification_code: text(VERIFICATION_CODE).and_then(VerificationCode::read),
             outcome: text(OUTCOME).and_then(json),
+            revoke: text(REVOKE).and_then(|text| text.trim().parse().ok()),
+            revoked: text(REVOKED).and_then(json),
         }
     }
 
@@ -450,6 +473,8 @@ mod tests {
             (ANSWER, &long),
             (VERIFICATION_CODE, "two words"),
             (CONSUMER_KEY, "alone"),
+            (REVOKE, "now"),
+            (REVOKED, "yes"),
         ]));
         assert_eq!(secret, AuthorizationSecret::default());
     }
@@ -472,6 +497,16 @@ mod tests {
         assert_eq!(secret.open_attempt(noon), None);
         let other = AuthorizationSecret { key_hash: Some(Hash::of("other")), ..secret };
         assert_eq!(other.open_attempt(noon - second), None);
+    }
+
+    #[test]
+    fn a_wish_to_end_the_grant_and_its_fulfilment_are_read() {
+        let noon: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        let done = r#"{"at":"2026-01-01T12:00:00Z","message":"The grant is gone."}"#;
+        let secret = AuthorizationSecret::read(&data(&[(REVOKE, "2026-01-01T12:00:00Z\n"), (REVOKED, done)]));
+        assert_eq!(secret.revoke, Some(noon));
+        assert_eq!(secret.revoked, Some(Revocation { at: noon, message: "The grant is gone.".into() }));
+        assert_eq!(serde_json::to_string(&secret.revoked).unwrap(), done);
     }
 
     #[test]

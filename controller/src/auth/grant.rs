@@ -6,6 +6,9 @@ use k8s_openapi::jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::authorization_secret::Hash;
+use crate::jira::Deployment;
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A refresh token that nobody uses ends after 90 days, on Cloud and on Data Center.
@@ -25,6 +28,12 @@ pub struct Grant {
     /// Id of the account that gave it, once that was proven. `None` also where Jira does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// OAuth 2.0: the redirect URI of the consent. Data Center wants it again at each renewal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_uri: Option<String>,
+    /// Hash of the state of the attempt that brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Hash>,
     /// When the person consented.
     pub consented_at: Timestamp,
     /// When the tokens were renewed last.
@@ -50,6 +59,17 @@ pub enum GrantSite {
         /// The id.
         cloud_id: String,
     },
+}
+
+impl GrantSite {
+    /// How that Jira is operated.
+    #[must_use]
+    pub const fn deployment(&self) -> Deployment {
+        match self {
+            Self::DataCenter { .. } => Deployment::DataCenter,
+            Self::Cloud { .. } => Deployment::Cloud,
+        }
+    }
 }
 
 /// The tokens of a grant. `Debug` hides them.
@@ -242,6 +262,8 @@ pub(crate) mod tests {
             site,
             client: "client".into(),
             account: None,
+            redirect_uri: None,
+            attempt: None,
             consented_at: noon(),
             renewed_at: noon(),
             renewals: 0,

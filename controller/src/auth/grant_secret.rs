@@ -51,6 +51,9 @@ pub fn secret_name(connection: &str) -> String {
 pub struct Preparation {
     /// The attempt that it belongs to.
     pub state: State,
+    /// OAuth 2.0: where Jira was asked to send the person back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_uri: Option<String>,
     /// OAuth 2.0: the code verifier (RFC 7636, 4.1).
     #[serde(default, with = "exposed_option", skip_serializing_if = "Option::is_none")]
     pub code_verifier: Option<SecretString>,

@@ -18,7 +18,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::grant::{EndedGrant, Grant, GrantEnd, GrantSite, Tokens};
-use crate::jira::{Outage, Problem};
+use crate::jira::{OAuth1Problem, Outage, Problem};
 
 /// How long a claim holds. With the longest timeout of a request (60 s) well below Cloud's leeway of 10 minutes.
 pub const CLAIM_LIFE: Duration = Duration::from_secs(90);
@@ -121,23 +121,37 @@ pub fn settle(grant: &Grant, answer: Result<Tokens, &Problem>, interrupted: bool
         Err(problem) => problem,
     };
     match problem {
-        Problem::GrantRevoked if interrupted => Settlement::End(GrantEnd::AnswerLost),
-        Problem::GrantRevoked => Settlement::End(GrantEnd::Revoked),
+        // OAuth 1.0a says in many ways that a token, or the session behind it, is over.
+        Problem::GrantRevoked
+        | Problem::OAuth1(
+            OAuth1Problem::TokenRejected | OAuth1Problem::TokenExpired | OAuth1Problem::PermissionDenied,
+        ) => Settlement::End(if interrupted { GrantEnd::AnswerLost } else { GrantEnd::Revoked }),
         // The request, or its answer, was lost on the way, or something in between answered in Jira's place.
         Problem::Unreachable(Outage::TimedOut | Outage::Interrupted | Outage::ServerError { .. })
         | Problem::Intercepted(_)
         | Problem::NotJira(_)
+        // The request came twice, and what the first one did is not known.
+        | Problem::OAuth1(OAuth1Problem::NonceUsed)
         | Problem::Unexpected { .. } => Settlement::Keep,
-        Problem::Unreachable(Outage::NameNotResolved | Outage::NotConnected | Outage::Proxy)
+        Problem::Unreachable(Outage::NameNotResolved | Outage::NotConnected | Outage::Proxy | Outage::Withheld)
         | Problem::Tls(_)
         | Problem::HostNotAllowed
         | Problem::WrongSite { .. }
+        | Problem::SiteNotCovered { .. }
         | Problem::RateLimited { .. }
         | Problem::Rejected(_)
         | Problem::CaptchaRequired
         | Problem::ClientSecretRejected
         | Problem::GrantTypeUnsupported
         | Problem::MethodUnavailable
+        | Problem::LinksUnavailable
+        | Problem::ClockSkew
+        | Problem::OAuth1(
+            OAuth1Problem::ConsumerUnknown
+            | OAuth1Problem::SignatureInvalid
+            | OAuth1Problem::PermissionUnknown
+            | OAuth1Problem::Unacceptable,
+        )
         | Problem::InsecureTransport
         | Problem::ScopeMissing
         | Problem::Forbidden

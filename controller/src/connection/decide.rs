@@ -5,6 +5,7 @@
 //! an answer of the current pass, and such an answer is never asked for again, so this ends.
 
 mod claims;
+mod consent;
 mod details;
 mod lacking;
 pub mod plan;
@@ -58,8 +59,20 @@ pub fn next(view: View<'_>) -> Next {
     }
 }
 
-/// Earliest version of Data Center that knows personal access tokens.
-const PERSONAL_ACCESS_TOKENS_SINCE: [u64; 2] = [8, 14];
+/// The earliest version of Data Center that offers OAuth 2.0 to incoming links.
+const OAUTH2_SINCE: [u64; 2] = [8, 22];
+
+/// The earliest version of Data Center that offers a method, and what an earlier one lacks. Cloud has higher numbers.
+const fn since(method: Method<'_>) -> Option<([u64; 2], &'static str)> {
+    match method {
+        Method::PersonalAccessToken(_) => Some(([8, 14], "personal access tokens: they came with 8.14. Upgrade Jira.")),
+        Method::OAuth2AuthorizationCode(_) => Some((
+            OAUTH2_SINCE,
+            "OAuth 2.0 for incoming links: it came with 8.22. Use oauth1 or personalAccessToken in spec.auth, or upgrade Jira.",
+        )),
+        Method::OAuth2ClientCredentials(_) | Method::OAuth1(_) | Method::ApiToken(_) => None,
+    }
+}
 
 /// How long before its end an access token is no longer used for a new check.
 const TOKEN_MARGIN: Duration = Duration::from_secs(60);
@@ -72,9 +85,11 @@ impl<'a> View<'a> {
         self.route()?;
         let method = self.method()?;
         self.material()?;
+        consent::known(self, method)?;
         self.not_held_back()?;
         self.server(method)?;
         self.cloud_id(method)?;
+        consent::given(self, method)?;
         self.token(method)?;
         self.identity(method)?;
         let projects = self.projects(demand)?;
@@ -107,12 +122,6 @@ impl<'a> View<'a> {
         let unsupported = |message: &str| Err(Stop::Found(Finding::new(Reason::AuthMethodUnsupported, message)));
         match self.spec().auth.method() {
             None => unsupported("spec.auth must name exactly one method."),
-            Some(Method::OAuth2AuthorizationCode(_)) => unsupported(
-                "This version of the operator cannot run oauth2AuthorizationCode yet. Use oauth2ClientCredentials, personalAccessToken (Data Center) or apiToken (Cloud).",
-            ),
-            Some(Method::OAuth1(_)) => unsupported(
-                "This version of the operator cannot run oauth1 yet. Use personalAccessToken, which Jira 8.14 and later offers.",
-            ),
             Some(method) => Ok(method),
         }
     }
@@ -127,6 +136,9 @@ impl<'a> View<'a> {
 
     /// Whether the last trouble still forbids to ask Jira anything: backoff, and lock-out safety.
     fn not_held_back(&self) -> Result<(), Stop> {
+        if consent::a_person_acts(self) {
+            return Ok(());
+        }
         if let Some(held) = schedule::held_back(self).or_else(|| refusal::remembered(self)) {
             return Err(Stop::Found(held));
         }
@@ -157,18 +169,12 @@ impl<'a> View<'a> {
                 ),
             );
         }
-        if matches!(method, Method::PersonalAccessToken(_))
-            && !server.version.is_at_least(&PERSONAL_ACCESS_TOKENS_SINCE)
-        {
-            return misfit(
-                Reason::AuthMethodUnsupported,
-                format!(
-                    "Jira {} has no personal access tokens: they came with 8.14. Upgrade Jira.",
-                    server.version.text
-                ),
-            );
+        match since(method).filter(|(first, _)| !server.version.is_at_least(first)) {
+            None => Ok(()),
+            Some((_, lacks)) => {
+                misfit(Reason::AuthMethodUnsupported, format!("Jira {} has no {lacks}", server.version.text))
+            }
         }
-        Ok(())
     }
 
     fn cloud_id(&self, method: Method<'_>) -> Result<(), Stop> {
@@ -192,9 +198,11 @@ impl<'a> View<'a> {
     }
 
     fn token(&self, method: Method<'_>) -> Result<(), Stop> {
-        let Method::OAuth2ClientCredentials(_) = method else {
-            return Ok(());
-        };
+        match method {
+            Method::OAuth2ClientCredentials(_) => {}
+            Method::OAuth2AuthorizationCode(_) | Method::OAuth1(_) => return consent::renewed(self),
+            Method::PersonalAccessToken(_) | Method::ApiToken(_) => return Ok(()),
+        }
         let usable = |seen: &&Seen<_>| match &seen.outcome {
             Ok(TokenEnd(end)) => seen.pass == self.facts.pass || self.now + TOKEN_MARGIN < *end,
             Err(_) => seen.pass == self.facts.pass,
@@ -223,10 +231,10 @@ impl<'a> View<'a> {
             Err(Problem::Rejected(Rejection::Unauthorized | Rejection::Anonymous)) if self.may_be_scoped(method) => {
                 Err(Stop::Ask(Question::Identity(Door::Gateway)))
             }
-            Err(Problem::Rejected(Rejection::Unauthorized)) if self.token_may_be_spent() => {
+            Err(problem) if consent::tells_of_a_spent_token(problem) && self.token_may_be_spent() => {
                 Err(Stop::Ask(Question::Token))
             }
-            Err(problem) => Err(self.failed(problem, seen)),
+            Err(problem) => Err(consent::refused(self, problem, seen)),
         }
     }
 
@@ -239,7 +247,10 @@ impl<'a> View<'a> {
 
     /// An access token from an earlier pass may have been ended at Jira before its time.
     fn token_may_be_spent(&self) -> bool {
-        self.facts.token.as_ref().is_some_and(|token| token.pass != self.facts.pass)
+        match self.facts.known_handshake() {
+            Some(handshake) => consent::may_be_spent(self, handshake),
+            None => self.facts.token.as_ref().is_some_and(|token| token.pass != self.facts.pass),
+        }
     }
 
     fn door(&self, method: Method<'_>) -> Door {
@@ -375,6 +386,7 @@ impl<'a> View<'a> {
             Row::Refused => refusal::tried_again(self, found, seen.at),
             Row::Proven
             | Row::Pending
+            | Row::Awaiting
             | Row::Unresolved
             | Row::Lacking
             | Row::Outage

@@ -13,6 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     finding::{self, Finding, RouteRefusal},
+    handshake::{Handshake, HandshakeFault, Step},
     material::MaterialFault,
     reason::Row,
 };
@@ -96,6 +97,10 @@ pub enum Question {
     Route,
     /// What do the referenced Secrets and ConfigMaps hold?
     Material,
+    /// How do the grant and the attempt to get one stand?
+    Handshake,
+    /// Take this step, and how do they stand then?
+    Step(Step),
     /// What does Jira say of itself?
     Server,
     /// Which id does this Cloud site have?
@@ -143,6 +148,12 @@ pub enum Answer {
     Route(Result<(), RouteRefusal>),
     /// To [`Question::Material`]: versions of what was read, and whether the values differ from those in use before.
     Material(Result<MaterialSeen, MaterialFault>),
+    /// To [`Question::Handshake`].
+    Handshake(Result<Handshake, HandshakeFault>),
+    /// To [`Question::Step`]: how things stand after it, and what stood in its way.
+    Step(Step, Result<Handshake, HandshakeFault>, Result<(), Problem>),
+    /// To [`Question::Token`] where a grant is renewed: how the grant stands after it.
+    Renewal(Result<Handshake, HandshakeFault>, Result<(), Problem>),
     /// To [`Question::Server`].
     Server(Result<Server, Problem>),
     /// To [`Question::CloudId`].
@@ -168,7 +179,13 @@ impl Answer {
                 .is_err_and(|problem| finding::reason(problem).row() == Row::Outage && !finding::unanswerable(problem))
         }
         match self {
-            Self::Demand(_) | Self::Route(_) | Self::Material(_) => false,
+            Self::Demand(_)
+            | Self::Route(_)
+            | Self::Material(_)
+            | Self::Handshake(_)
+            // The token endpoint of Cloud is another host than the site.
+            | Self::Step(..)
+            | Self::Renewal(..) => false,
             Self::Server(outcome) => out(outcome),
             Self::CloudId(outcome) => out(outcome),
             Self::Token(outcome) => out(outcome),
@@ -187,6 +204,15 @@ pub struct MaterialSeen {
     pub observed: Vec<Observed>,
     /// Whether a value differs from the one in use before.
     pub changed: bool,
+}
+
+/// What has changed since it was last read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outdated {
+    /// An object that the spec refers to.
+    pub material: bool,
+    /// One of the two Secrets that the operator makes for the connection.
+    pub handshake: bool,
 }
 
 /// All that is known about a connection.
@@ -213,6 +239,16 @@ pub struct Facts {
     pub route: Option<Result<(), RouteRefusal>>,
     /// See [`Question::Material`].
     pub material: Option<Result<Vec<Observed>, MaterialFault>>,
+    /// See [`Question::Handshake`].
+    pub handshake: Option<Result<Handshake, HandshakeFault>>,
+    /// Pass in which the owned Secrets were read last.
+    pub handshake_pass: u64,
+    /// The grant that was known last, by the time of its consent and the number of its renewals.
+    grant: Option<(Timestamp, u64)>,
+    /// See [`Question::Step`]: when each was taken last, and what stood in its way.
+    pub steps: BTreeMap<Step, Seen<()>>,
+    /// The last renewal of a grant.
+    pub renewal: Option<Seen<()>>,
     /// See [`Question::Server`].
     pub server: Option<Seen<Server>>,
     /// See [`Question::CloudId`].
@@ -236,9 +272,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Begins a pass. What was learned for another generation of the spec is forgotten; `outdated` forgets what the
-    /// referenced objects held.
-    pub fn begin(&mut self, generation: Option<i64>, outdated: bool, now: Timestamp) {
+    /// Begins a pass. What was learned for another generation of the spec is forgotten, and so is what `outdated` names.
+    pub fn begin(&mut self, generation: Option<i64>, outdated: Outdated, now: Timestamp) {
         if self.generation != generation {
             self.unlearn();
             (self.route, self.generation) = (None, generation);
@@ -250,8 +285,11 @@ impl Facts {
             self.expire_look();
         }
         self.demand = None;
-        if outdated {
+        if outdated.material {
             self.material = None;
+        }
+        if outdated.handshake {
+            self.handshake = None;
         }
     }
 
@@ -262,13 +300,23 @@ impl Facts {
         // Cloud answers for many projects at once, Data Center for one at a time.
         let apart = self.cloud_id.is_none();
         self.look_expires |= answer.tells_of_an_outage();
-        if !matches!(answer, Answer::Demand(_) | Answer::Route(_) | Answer::Material(_)) {
+        if !matches!(answer, Answer::Demand(_) | Answer::Route(_) | Answer::Material(_) | Answer::Handshake(_)) {
             self.asked_at = Some(at);
         }
         match answer {
             Answer::Demand(demand) => self.demand = Some(demand),
             Answer::Route(route) => self.route = Some(route),
             Answer::Material(material) => self.record_material(material),
+            Answer::Handshake(found) => {
+                self.handshake_pass = self.pass;
+                self.record_handshake(found, stamp);
+            }
+            Answer::Renewal(found, outcome) => {
+                let renewal = seen(self.renewal.as_ref(), outcome, stamp);
+                self.record_handshake(found, stamp);
+                self.renewal = Some(renewal);
+            }
+            Answer::Step(step, found, outcome) => self.record_step(found, (step, outcome), stamp),
             Answer::Server(outcome) => {
                 self.unrecognized.clear();
                 self.server = Some(seen(self.server.as_ref(), outcome, stamp));
@@ -306,6 +354,34 @@ impl Facts {
         self.material = Some(material.map(|seen| seen.observed));
     }
 
+    /// Another grant is another credential: what was found out with the one before proves nothing. A renewed one is the
+    /// same, with a token that has to be proven.
+    fn record_handshake(&mut self, found: Result<Handshake, HandshakeFault>, stamp: Stamp) {
+        let held = found.as_ref().ok().and_then(Handshake::held);
+        if let Some(held) = held
+            && self.grant != Some((held.consented_at, held.renewals))
+        {
+            self.token = Some(seen(None, Ok(TokenEnd(held.token_ends_at)), stamp));
+            if self.grant.is_none_or(|(consented_at, _)| consented_at != held.consented_at) {
+                (self.trouble, self.identity, self.renewal) = (None, None, None);
+            }
+        }
+        self.grant = held.map(|held| (held.consented_at, held.renewals));
+        self.handshake = Some(found);
+    }
+
+    fn record_step(
+        &mut self,
+        found: Result<Handshake, HandshakeFault>,
+        step: (Step, Result<(), Problem>),
+        stamp: Stamp,
+    ) {
+        let (step, outcome) = step;
+        let now = seen(self.steps.get(&step), outcome, stamp);
+        self.steps.insert(step, now);
+        self.record_handshake(found, stamp);
+    }
+
     /// After an outage, the daily look is due at once: the Jira that comes back may be another version. Failures stay,
     /// since they count how often a question was asked in vain.
     fn expire_look(&mut self) {
@@ -332,6 +408,12 @@ impl Facts {
     #[must_use]
     pub fn known_cloud_id(&self) -> Option<&CloudId> {
         self.cloud_id.as_ref()?.outcome.as_ref().ok()
+    }
+
+    /// How grant and attempt stand, if the owned Secrets could be used.
+    #[must_use]
+    pub fn known_handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_ref()?.as_ref().ok()
     }
 
     /// The identity, if it is proven.

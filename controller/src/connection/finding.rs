@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::{material::MaterialFault, reason::Reason};
-use crate::jira::{Gibberish, Interceptor, Outage, Problem, Rejection, TlsFault};
+use crate::jira::{Gibberish, Interceptor, OAuth1Problem, Outage, Problem, Rejection, TlsFault};
 
 /// Why the operator does not contact a host at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub const fn reason(problem: &Problem) -> Reason {
         Problem::Tls(_) => Reason::TlsFailed,
         Problem::HostNotAllowed => Reason::HostNotAllowed,
         Problem::Intercepted(_) => Reason::BlockedByProxy,
-        Problem::WrongSite { .. } => Reason::WrongSite,
+        Problem::WrongSite { .. } | Problem::SiteNotCovered { .. } => Reason::WrongSite,
         Problem::NotJira(_) | Problem::NotFound | Problem::Unexpected { .. } => Reason::NotJira,
         Problem::RateLimited { .. } => Reason::RateLimited,
         Problem::Rejected(_) => Reason::CredentialsRejected,
@@ -78,9 +78,23 @@ pub const fn reason(problem: &Problem) -> Reason {
         Problem::ClientSecretRejected => Reason::ClientSecretRejected,
         Problem::GrantRevoked => Reason::GrantRevoked,
         Problem::GrantTypeUnsupported | Problem::MethodUnavailable => Reason::AuthMethodUnsupported,
+        Problem::LinksUnavailable => Reason::ApplicationLinksUnavailable,
+        Problem::ClockSkew => Reason::ClockSkew,
+        Problem::OAuth1(problem) => oauth1_reason(*problem),
         Problem::InsecureTransport => Reason::InsecureTransport,
         Problem::ScopeMissing => Reason::ScopeMissing,
         Problem::Forbidden => Reason::PermissionsMissing,
+    }
+}
+
+const fn oauth1_reason(problem: OAuth1Problem) -> Reason {
+    match problem {
+        OAuth1Problem::TokenExpired => Reason::GrantExpired,
+        OAuth1Problem::TokenRejected | OAuth1Problem::PermissionDenied => Reason::GrantRevoked,
+        OAuth1Problem::ConsumerUnknown | OAuth1Problem::SignatureInvalid => Reason::ClientSecretRejected,
+        OAuth1Problem::NonceUsed => Reason::BlockedByProxy,
+        OAuth1Problem::PermissionUnknown => Reason::AuthorizationRequired,
+        OAuth1Problem::Unacceptable => Reason::AuthMethodUnsupported,
     }
 }
 
@@ -98,6 +112,7 @@ fn message(problem: &Problem, host: &str) -> String {
                 "{host} answers as another site. Set spec.url to the base URL that Jira shows in its general configuration."
             )
         }
+        Problem::SiteNotCovered { covered } => not_covered(covered, host),
         Problem::NotJira(gibberish) => not_jira(*gibberish, host),
         Problem::RateLimited { .. } => {
             format!("{host} asks to wait before the next request. The check goes on by itself when the wait is over.")
@@ -120,6 +135,13 @@ fn message(problem: &Problem, host: &str) -> String {
                 "{host} does not offer this method of authentication. Upgrade Jira, or use another method in spec.auth."
             )
         }
+        Problem::LinksUnavailable => format!(
+            "{host} does not offer application links with OAuth 1.0a. Switch on the Application Links and OAuth plug-ins in Jira, or use another method in spec.auth."
+        ),
+        Problem::ClockSkew => format!(
+            "The clock of {host} and the operator's differ too much for signed requests. Synchronise the clocks of Jira's hosts and of the cluster's nodes (NTP)."
+        ),
+        Problem::OAuth1(problem) => oauth1(*problem, host),
         Problem::InsecureTransport => format!(
             "{host} refuses OAuth because it believes that it is not reached by https. Make Jira's base URL https, and let its proxy say so (scheme and secure on the connector)."
         ),
@@ -156,6 +178,9 @@ fn unreachable(outage: Outage, host: &str) -> String {
         Outage::ServerError { status } => {
             format!("{host} answers with HTTP status {status}. Check Jira's health and its logs.")
         }
+        Outage::Withheld => format!(
+            "The grant for {host} is being renewed by a process of the operator that may have stopped. It is waited for, then the check goes on by itself."
+        ),
         Outage::Proxy => format!(
             "The outbound proxy does not forward to {host}. Check the Secret of spec.proxySecretRef and the proxy itself."
         ),
@@ -206,6 +231,51 @@ fn not_jira(gibberish: Gibberish, host: &str) -> String {
         Gibberish::Missing => "the REST API is not there",
     };
     format!("{host} does not answer as Jira does: {what}. Check the host and the context path of spec.url.")
+}
+
+fn not_covered(covered: &[String], host: &str) -> String {
+    if covered.is_empty() {
+        return format!(
+            "The grant is good for no Jira site at all. Authorise the connection again with an account that can use {host}, and choose that site."
+        );
+    }
+    format!(
+        "The grant is good for {}, and not for {host}. Authorise the connection again and choose that site, or correct spec.url.",
+        covered.join(", ")
+    )
+}
+
+fn oauth1(problem: OAuth1Problem, host: &str) -> String {
+    match problem {
+        OAuth1Problem::TokenExpired => {
+            format!("The grant or the request for it has ended at {host}. Authorise the connection again.")
+        }
+        OAuth1Problem::TokenRejected => {
+            format!(
+                "{host} does not accept the grant or the verification code. Authorise the connection again; if that fails too, delete the incoming part of the application link and make it anew."
+            )
+        }
+        OAuth1Problem::ConsumerUnknown => format!(
+            "{host} does not know the consumer key. Make an application link in Jira whose incoming part has the consumer key and the public key of this connection."
+        ),
+        OAuth1Problem::SignatureInvalid => format!(
+            "{host} finds the signature wrong. Put the public key of this connection into the incoming part of the application link, and check that Jira's proxy passes scheme, host and port on."
+        ),
+        OAuth1Problem::NonceUsed => {
+            format!("{host} got the same request twice. Check that nothing in front of Jira repeats requests.")
+        }
+        OAuth1Problem::PermissionUnknown => {
+            format!("Nobody has answered yet whether {host} may be used. Open the authorisation page and allow it.")
+        }
+        OAuth1Problem::PermissionDenied => {
+            format!(
+                "Access to {host} was refused or withdrawn by a person. Authorise the connection again, and allow it."
+            )
+        }
+        OAuth1Problem::Unacceptable => format!(
+            "{host} does not take OAuth 1.0a with RSA-SHA1 as the operator speaks it. Use another method in spec.auth, or correct the authentication settings of the application link."
+        ),
+    }
 }
 
 fn rejected(rejection: Rejection, host: &str) -> String {

@@ -2,6 +2,9 @@
 //!
 //! In: a question. Out: an answer that says how it is, good or bad. Absent by design: conclusions, status, retries.
 
+mod handshake;
+mod renewal;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds::{
@@ -42,6 +45,9 @@ pub(super) async fn answer(
         Question::Demand => return Ok(Answer::Demand(demand(connection, ctx))),
         Question::Route => return Ok(Answer::Route(site(connection, ctx).map(|_| ()))),
         Question::Material => return material(connection, memory, ctx).await,
+        Question::Handshake => return handshake::look(connection, memory, ctx).await,
+        Question::Step(step) => return handshake::take(step, connection, memory, ctx).await,
+        Question::Token if memory.facts.handshake.is_some() => return renewal::renew(connection, memory, ctx).await,
         Question::Server
         | Question::CloudId
         | Question::Token
@@ -73,8 +79,16 @@ pub(super) async fn answer(
             let one = async |key: ProjectKey| (key.clone(), jira.issue_security(&session, key.as_ref()).await);
             Answer::IssueSecurity(stream::iter(keys).map(one).buffer_unordered(PROJECTS_AT_ONCE).collect().await)
         }
-        Question::Demand | Question::Route | Question::Material => return Err(Error::NothingToAskWith),
+        Question::Demand | Question::Route | Question::Material | Question::Handshake | Question::Step(_) => {
+            return Err(Error::NothingToAskWith);
+        }
     })
+}
+
+/// Takes note of what was just written into the owned Secrets.
+pub(super) fn note_handshake(memory: &mut Memory) {
+    let handshake = handshake::standing(Ok(()), memory);
+    memory.facts.handshake = Some(handshake);
 }
 
 /// What the bindings that name this connection ask of it.
@@ -125,13 +139,16 @@ async fn token(wallet: &mut Wallet, deployment: crds::jira::Deployment, ctx: &Co
     let Credential::Client { id, secret, scopes } = &wallet.credential else {
         return Err(Problem::GrantTypeUnsupported);
     };
-    let deployment = match deployment {
-        crds::jira::Deployment::Cloud => Deployment::Cloud,
-        crds::jira::Deployment::DataCenter => Deployment::DataCenter,
-    };
-    let token = wallet.jira.client_credentials(deployment, id, secret, scopes).await?;
+    let token = wallet.jira.client_credentials(self::deployment(deployment), id, secret, scopes).await?;
     wallet.access = Some(token.secret);
     Ok(TokenEnd(ctx.now() + token.lifetime))
+}
+
+fn deployment(declared: crds::jira::Deployment) -> Deployment {
+    match declared {
+        crds::jira::Deployment::Cloud => Deployment::Cloud,
+        crds::jira::Deployment::DataCenter => Deployment::DataCenter,
+    }
 }
 
 fn session(

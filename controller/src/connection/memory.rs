@@ -1,14 +1,19 @@
 //! What the operator remembers of a connection between two passes. Lost at a restart without harm.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
 use crds::{JiraConnection, JiraConnectionSpec, JiraConnectionStatus};
 use k8s_openapi::jiff::Timestamp;
 
-use super::{facts::Facts, wallet::Wallet};
+use super::{
+    custody::Custody,
+    facts::{Facts, Outdated},
+    references,
+    wallet::Wallet,
+};
 use crate::proof::ConnectionName;
 
 /// A status that was written, behind the `resourceVersion` that the write returned.
@@ -23,6 +28,8 @@ pub struct Memory {
     pub facts: Facts,
     /// The secrets in use.
     pub wallet: Option<Wallet>,
+    /// The Secrets that the operator made for it.
+    pub custody: Custody,
     /// The spec that the wallet was made for.
     pub way: Option<JiraConnectionSpec>,
     /// The status written last.
@@ -54,7 +61,9 @@ impl Memory {
 #[derive(Debug, Default)]
 pub struct Memories {
     kept: Mutex<HashMap<ConnectionName, Memory>>,
-    outdated: Mutex<HashSet<ConnectionName>>,
+    outdated: Mutex<HashMap<ConnectionName, Outdated>>,
+    /// `resourceVersion` of the operator's own last write, by namespace and name of the Secret.
+    own_writes: Mutex<HashMap<(String, String), String>>,
 }
 
 impl Memories {
@@ -70,19 +79,39 @@ impl Memories {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name, memory);
     }
 
-    /// Notes that an object which the connection refers to has changed.
-    pub fn outdate(&self, name: ConnectionName) {
-        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+    /// Notes what has changed of a connection's surroundings.
+    pub fn outdate(&self, name: ConnectionName, what: Outdated) {
+        let mut outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = outdated.entry(name).or_default();
+        noted.material |= what.material;
+        noted.handshake |= what.handshake;
     }
 
-    /// Whether that has happened since this was last asked.
-    pub fn was_outdated(&self, name: &ConnectionName) -> bool {
-        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    /// What has changed since this was last asked.
+    pub fn take_outdated(&self, name: &ConnectionName) -> Outdated {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).remove(name).unwrap_or_default()
+    }
+
+    /// Notes a write of the operator's own to a Secret.
+    pub fn wrote(&self, namespace: &str, secret: &str, version: &str) {
+        let mut own = self.own_writes.lock().unwrap_or_else(PoisonError::into_inner);
+        own.insert((namespace.to_owned(), secret.to_owned()), version.to_owned());
+    }
+
+    /// Whether a Secret stands as the operator wrote it last.
+    pub fn is_own_write(&self, namespace: &str, secret: &str, version: &str) -> bool {
+        let own = self.own_writes.lock().unwrap_or_else(PoisonError::into_inner);
+        own.get(&(namespace.to_owned(), secret.to_owned())).is_some_and(|written| written == version)
     }
 
     /// Forgets a connection that was deleted.
     pub fn forget(&self, name: &ConnectionName) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        self.was_outdated(name);
+        self.take_outdated(name);
+        let (namespace, connection) = name;
+        let mut own = self.own_writes.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in references::owned(connection) {
+            own.remove(&(namespace.clone(), secret));
+        }
     }
 }

@@ -7,6 +7,8 @@ pub enum Reason {
     ConnectionVerified,
     /// No answer yet.
     Progressing,
+    /// Nobody has authorised the connection yet.
+    AuthorizationRequired,
     /// A Secret or ConfigMap, or a key of one, is not there.
     SecretNotFound,
     /// The content of a Secret or ConfigMap cannot be used.
@@ -17,6 +19,8 @@ pub enum Reason {
     AccountChanged,
     /// The grant is gone.
     GrantRevoked,
+    /// The time of the grant is over.
+    GrantExpired,
     /// The token endpoint refuses the client's id or secret.
     ClientSecretRejected,
     /// Jira demands a login in the browser (CAPTCHA), or has locked the account.
@@ -33,6 +37,8 @@ pub enum Reason {
     NotJira,
     /// The TLS handshake fails.
     TlsFailed,
+    /// The clocks of the operator and of Jira differ too much.
+    ClockSkew,
     /// Jira's OAuth endpoints think that they are not reached by https.
     InsecureTransport,
     /// Another site answers than the one asked for.
@@ -43,10 +49,14 @@ pub enum Reason {
     DeploymentMismatch,
     /// This Jira does not offer the way to authenticate.
     AuthMethodUnsupported,
+    /// This Jira does not offer application links.
+    ApplicationLinksUnavailable,
     /// The operator may not contact the host.
     HostNotAllowed,
     /// A Secret is not released for this host.
     SecretNotReleased,
+    /// A Secret that the operator must own belongs to somebody else.
+    SecretConflict,
     /// Checks are switched off.
     Suspended,
 }
@@ -58,6 +68,8 @@ pub enum Row {
     Proven,
     /// The first answer is still awaited.
     Pending,
+    /// Never authorised: waiting for a person, however long that takes.
+    Awaiting,
     /// Waiting for a Secret or ConfigMap; stalled after two minutes.
     Unresolved,
     /// The identity is not proven; nothing is sent again by itself.
@@ -76,14 +88,16 @@ pub enum Row {
 
 impl Reason {
     /// Every reason, in the order of the reference.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 28] = [
         Self::ConnectionVerified,
         Self::Progressing,
+        Self::AuthorizationRequired,
         Self::SecretNotFound,
         Self::SecretInvalid,
         Self::CredentialsRejected,
         Self::AccountChanged,
         Self::GrantRevoked,
+        Self::GrantExpired,
         Self::ClientSecretRejected,
         Self::AccountLocked,
         Self::ScopeMissing,
@@ -92,13 +106,16 @@ impl Reason {
         Self::BlockedByProxy,
         Self::NotJira,
         Self::TlsFailed,
+        Self::ClockSkew,
         Self::InsecureTransport,
         Self::WrongSite,
         Self::RateLimited,
         Self::DeploymentMismatch,
         Self::AuthMethodUnsupported,
+        Self::ApplicationLinksUnavailable,
         Self::HostNotAllowed,
         Self::SecretNotReleased,
+        Self::SecretConflict,
         Self::Suspended,
     ];
 
@@ -108,11 +125,13 @@ impl Reason {
         match self {
             Self::ConnectionVerified => "ConnectionVerified",
             Self::Progressing => "Progressing",
+            Self::AuthorizationRequired => "AuthorizationRequired",
             Self::SecretNotFound => "SecretNotFound",
             Self::SecretInvalid => "SecretInvalid",
             Self::CredentialsRejected => "CredentialsRejected",
             Self::AccountChanged => "AccountChanged",
             Self::GrantRevoked => "GrantRevoked",
+            Self::GrantExpired => "GrantExpired",
             Self::ClientSecretRejected => "ClientSecretRejected",
             Self::AccountLocked => "AccountLocked",
             Self::ScopeMissing => "ScopeMissing",
@@ -121,13 +140,16 @@ impl Reason {
             Self::BlockedByProxy => "BlockedByProxy",
             Self::NotJira => "NotJira",
             Self::TlsFailed => "TLSFailed",
+            Self::ClockSkew => "ClockSkew",
             Self::InsecureTransport => "InsecureTransport",
             Self::WrongSite => "WrongSite",
             Self::RateLimited => "RateLimited",
             Self::DeploymentMismatch => "DeploymentMismatch",
             Self::AuthMethodUnsupported => "AuthMethodUnsupported",
+            Self::ApplicationLinksUnavailable => "ApplicationLinksUnavailable",
             Self::HostNotAllowed => "HostNotAllowed",
             Self::SecretNotReleased => "SecretNotReleased",
+            Self::SecretConflict => "SecretConflict",
             Self::Suspended => "Suspended",
         }
     }
@@ -138,21 +160,26 @@ impl Reason {
         match self {
             Self::ConnectionVerified => Row::Proven,
             Self::Progressing => Row::Pending,
+            Self::AuthorizationRequired => Row::Awaiting,
             Self::SecretNotFound | Self::SecretInvalid => Row::Unresolved,
             Self::CredentialsRejected
             | Self::AccountChanged
             | Self::GrantRevoked
+            | Self::GrantExpired
             | Self::ClientSecretRejected
             | Self::AccountLocked => Row::Refused,
             Self::ScopeMissing | Self::PermissionsMissing => Row::Lacking,
             Self::Unreachable | Self::BlockedByProxy | Self::NotJira => Row::Outage,
             Self::TlsFailed
+            | Self::ClockSkew
             | Self::InsecureTransport
             | Self::WrongSite
             | Self::DeploymentMismatch
             | Self::AuthMethodUnsupported
+            | Self::ApplicationLinksUnavailable
             | Self::HostNotAllowed
-            | Self::SecretNotReleased => Row::Misfit,
+            | Self::SecretNotReleased
+            | Self::SecretConflict => Row::Misfit,
             Self::RateLimited => Row::Limited,
             Self::Suspended => Row::Suspended,
         }

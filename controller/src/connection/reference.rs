@@ -8,7 +8,7 @@ use super::{
     material::{MaterialFault, Referent, ReferentKind},
     reason::{Reason, Row},
 };
-use crate::jira::{Gibberish, Interceptor, LimitReach, Outage, Problem, Rejection, TlsFault};
+use crate::jira::{Gibberish, Interceptor, LimitReach, OAuth1Problem, Outage, Problem, Rejection, TlsFault};
 
 /// One of every problem that somebody acts on differently.
 #[must_use]
@@ -20,6 +20,7 @@ pub fn problems() -> Vec<Problem> {
         Outage::Interrupted,
         Outage::ServerError { status: 503 },
         Outage::Proxy,
+        Outage::Withheld,
     ];
     let faults = [
         TlsFault::UnknownIssuer,
@@ -31,11 +32,23 @@ pub fn problems() -> Vec<Problem> {
     let interceptors = [Interceptor::Redirect, Interceptor::Page, Interceptor::Refusal];
     let gibberish = [Gibberish::ContentType, Gibberish::Content, Gibberish::TooLarge, Gibberish::Missing];
     let rejections = [Rejection::Unauthorized, Rejection::Anonymous, Rejection::Inactive];
+    let oauth1 = [
+        OAuth1Problem::TokenExpired,
+        OAuth1Problem::TokenRejected,
+        OAuth1Problem::ConsumerUnknown,
+        OAuth1Problem::SignatureInvalid,
+        OAuth1Problem::NonceUsed,
+        OAuth1Problem::PermissionUnknown,
+        OAuth1Problem::PermissionDenied,
+        OAuth1Problem::Unacceptable,
+    ];
     let limited = |reach| Problem::RateLimited { retry_after: Some(Duration::from_secs(30)), reach };
     let rest = [
         Problem::HostNotAllowed,
         Problem::WrongSite { reported: Some("https://other.example".into()) },
         Problem::WrongSite { reported: None },
+        Problem::SiteNotCovered { covered: vec!["https://one.example".into(), "https://two.example".into()] },
+        Problem::SiteNotCovered { covered: Vec::new() },
         limited(LimitReach::Host),
         limited(LimitReach::Client),
         Problem::CaptchaRequired,
@@ -43,6 +56,8 @@ pub fn problems() -> Vec<Problem> {
         Problem::GrantRevoked,
         Problem::GrantTypeUnsupported,
         Problem::MethodUnavailable,
+        Problem::LinksUnavailable,
+        Problem::ClockSkew,
         Problem::InsecureTransport,
         Problem::ScopeMissing,
         Problem::Forbidden,
@@ -56,6 +71,7 @@ pub fn problems() -> Vec<Problem> {
         .chain(interceptors.map(Problem::Intercepted))
         .chain(gibberish.map(Problem::NotJira))
         .chain(rejections.map(Problem::Rejected))
+        .chain(oauth1.map(Problem::OAuth1))
         .chain(rest)
         .collect()
 }
@@ -114,6 +130,7 @@ fn consequence(reason: Reason) -> Consequence {
     let (state, ready, kstatus, again) = match reason.row() {
         Row::Proven => ("Authorized", "True", "Current", "at the interval"),
         Row::Pending => ("–", "Unknown", "InProgress", "at once"),
+        Row::Awaiting => ("NotAuthorized", "False", "InProgress", "when a person authorises the connection"),
         Row::Unresolved => ("Interrupted", "False", "InProgress; Failed after 2 minutes", "when the object changes"),
         Row::Refused if !refusal::is_retried(reason) => {
             ("NotAuthorized", "False", "Failed", "when the credential or the spec changes, or a person asks")
@@ -172,13 +189,30 @@ mod tests {
             Problem::Forbidden => 15,
             Problem::NotFound => 16,
             Problem::Unexpected { .. } => 17,
+            Problem::SiteNotCovered { .. } => 18,
+            Problem::LinksUnavailable => 19,
+            Problem::ClockSkew => 20,
+            Problem::OAuth1(problem) => 21 + oauth1_variant(*problem),
+        }
+    }
+
+    fn oauth1_variant(problem: OAuth1Problem) -> usize {
+        match problem {
+            OAuth1Problem::TokenExpired => 0,
+            OAuth1Problem::TokenRejected => 1,
+            OAuth1Problem::ConsumerUnknown => 2,
+            OAuth1Problem::SignatureInvalid => 3,
+            OAuth1Problem::NonceUsed => 4,
+            OAuth1Problem::PermissionUnknown => 5,
+            OAuth1Problem::PermissionDenied => 6,
+            OAuth1Problem::Unacceptable => 7,
         }
     }
 
     #[test]
     fn every_problem_is_in_the_reference() {
         let seen: BTreeSet<_> = problems().iter().map(variant).collect();
-        assert_eq!(seen, (0..18).collect());
+        assert_eq!(seen, (0..29).collect());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crds::{JiraConnectionSpec, connection::auth::Method, reference::BundleKind};
 
 use super::material::{Referent, ReferentKind};
+use crate::auth::{authorization_secret, grant_secret};
 
 /// Keys of a client secret.
 pub(super) const CLIENT_ID: &str = "clientId";
@@ -50,6 +51,12 @@ pub fn referents(spec: &JiraConnectionSpec) -> BTreeSet<Referent> {
     });
     let proxy = spec.proxy_secret_ref.iter().map(|reference| secret(&reference.name));
     credential.into_iter().chain(headers).chain(tls).chain(proxy).collect()
+}
+
+/// Names of the two Secrets that the operator makes for a connection.
+#[must_use]
+pub fn owned(connection: &str) -> [String; 2] {
+    [authorization_secret::secret_name(connection), grant_secret::secret_name(connection)]
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 //!
 //! In: a connection. Out: a wallet, or the fault of one key. A fault names object and key, never what is in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crds::{
     JiraConnection,
@@ -23,6 +26,7 @@ use super::{
     wallet::{Credential, Values, Wallet},
 };
 use crate::{
+    auth::key_pair::KeyPair,
     context::Context,
     jira::{ClientCertificate, CustomHeader, HostPattern, Proxy, Route, Site},
 };
@@ -197,8 +201,18 @@ fn credential(connection: &JiraConnection, desk: &mut Desk) -> Result<Credential
             let token = desk.take_key(&method.token_secret_ref)?;
             Ok(Credential::Basic { user: method.email.clone(), token })
         }
-        Some(Method::OAuth1(_)) | None => Err(MaterialFault::Missing(references::secret(&connection.name_any()))),
+        Some(Method::OAuth1(method)) => {
+            let pair = method.private_key_secret_ref.as_ref().map(|key| key_pair(key, desk)).transpose()?;
+            Ok(Credential::Consumer { key: method.consumer_key.clone(), pair: pair.map(Arc::new) })
+        }
+        None => Err(MaterialFault::Missing(references::secret(&connection.name_any()))),
     }
+}
+
+fn key_pair(reference: &SecretKeyReference, desk: &mut Desk) -> Result<KeyPair, MaterialFault> {
+    let referent = references::secret(&reference.name);
+    let pem = desk.take_text(&referent, &reference.key, LONGEST_BUNDLE)?;
+    KeyPair::from_pem(&pem).map_err(|fault| malformed(&referent, &reference.key, fault.to_string()))
 }
 
 fn route(connection: &JiraConnection, site: &Site, desk: &mut Desk, ctx: &Context) -> Result<Route, MaterialFault> {

@@ -3,13 +3,16 @@
 //! Nothing here is listed, cached for anybody else or printed. It is read when a check needs it and dropped with the
 //! connection.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crds::connection::status::Observed;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::material::Referent;
-use crate::jira::{Authorization, Jira};
+use crate::{
+    auth::key_pair::KeyPair,
+    jira::{Authorization, ClientCredentials, Jira, Signer},
+};
 
 /// Values of the referenced objects, by object and key.
 pub type Values = BTreeMap<(Referent, String), SecretString>;
@@ -34,6 +37,13 @@ pub enum Credential {
         secret: SecretString,
         /// Scopes to ask for.
         scopes: Vec<String>,
+    },
+    /// An OAuth 1.0a consumer.
+    Consumer {
+        /// Consumer key.
+        key: String,
+        /// Its key pair. `None` until the operator has made one.
+        pair: Option<Arc<KeyPair>>,
     },
 }
 
@@ -72,6 +82,49 @@ impl Wallet {
                 Some(Authorization::Basic { user: user.clone(), token: token.clone() })
             }
             Credential::Client { .. } => self.access.clone().map(Authorization::Bearer),
+            Credential::Consumer { .. } => self.signer(Some(self.access.clone()?)).map(Authorization::Signed),
+        }
+    }
+
+    /// Id and secret of the OAuth 2.0 client.
+    #[must_use]
+    pub fn client(&self) -> Option<ClientCredentials<'_>> {
+        match &self.credential {
+            Credential::Client { id, secret, .. } => Some(ClientCredentials { id, secret }),
+            Credential::Bearer(_) | Credential::Basic { .. } | Credential::Consumer { .. } => None,
+        }
+    }
+
+    /// Client id or consumer key: to whom a grant is given.
+    #[must_use]
+    pub fn client_id(&self) -> Option<String> {
+        match &self.credential {
+            Credential::Client { id, .. } => Some(id.clone()),
+            Credential::Consumer { key, .. } => Some(key.clone()),
+            Credential::Bearer(_) | Credential::Basic { .. } => None,
+        }
+    }
+
+    /// What signs requests of the OAuth 1.0a consumer, with a token or without one.
+    #[must_use]
+    pub fn signer(&self, token: Option<SecretString>) -> Option<Signer> {
+        match &self.credential {
+            Credential::Consumer { key, pair: Some(pair) } => {
+                Some(Signer { consumer_key: key.clone(), key: Arc::clone(pair), token })
+            }
+            Credential::Consumer { pair: None, .. }
+            | Credential::Bearer(_)
+            | Credential::Basic { .. }
+            | Credential::Client { .. } => None,
+        }
+    }
+
+    /// Public key of the OAuth 1.0a consumer, PEM.
+    #[must_use]
+    pub fn public_key(&self) -> Option<String> {
+        match &self.credential {
+            Credential::Consumer { pair, .. } => pair.as_ref().map(|pair| pair.public_pem().to_owned()),
+            Credential::Bearer(_) | Credential::Basic { .. } | Credential::Client { .. } => None,
         }
     }
 }

@@ -9,7 +9,8 @@ use url::Url;
 use super::{
     answer::{Answer, Media},
     endpoint::{Endpoint, Purpose},
-    problem::{Gibberish, Interceptor, LimitReach, Outage, Problem, Rejection},
+    oauth_problem,
+    problem::{Gibberish, Interceptor, LimitReach, OAuth1Problem, Outage, Problem, Rejection},
     retry_after::{demanded, retry_after},
     session::Party,
     site::Site,
@@ -52,6 +53,9 @@ pub(super) fn classify(question: Question<'_>, answer: &Answer) -> Result<(), Pr
     {
         return Err(problem);
     }
+    if let Some(problem) = oauth_problem::told(question, answer) {
+        return Err(problem);
+    }
     match answer.status {
         200..=299 => success(question, answer),
         401 => Err(unauthorized(question, answer)),
@@ -89,7 +93,7 @@ fn redirect(question: Question<'_>, answer: &Answer) -> Problem {
 
 /// What comes before the asked path in the target of a redirect; `None` where the target has another path, or is what
 /// was asked (a gateway that wants its cookie back).
-fn base_of(question: Question<'_>, target: &Url) -> Option<String> {
+pub(super) fn base_of(question: Question<'_>, target: &Url) -> Option<String> {
     let fixed = question.endpoint.template().split("/{").next()?;
     let (base, rest) = target.path().split_once(fixed)?;
     let same_path = question.url.path().ends_with(&format!("{fixed}{rest}"));
@@ -156,6 +160,13 @@ fn success(question: Question<'_>, answer: &Answer) -> Result<(), Problem> {
     }
     match answer.media() {
         Media::Json => Ok(()),
+        // An answer in form encoding, and one that has nothing to say (RFC 7009, 2.2).
+        Media::Other
+            if question.endpoint.purpose() == Purpose::SignedToken
+                || question.endpoint == Endpoint::DataCenterRevoke =>
+        {
+            Ok(())
+        }
         Media::Html => Err(Problem::Intercepted(Interceptor::Page)),
         Media::Other => Err(Problem::NotJira(Gibberish::ContentType)),
     }
@@ -177,10 +188,12 @@ fn refused_credential(question: Question<'_>, answer: &Answer) -> bool {
 
 fn unauthorized(question: Question<'_>, answer: &Answer) -> Problem {
     match question.endpoint.purpose() {
-        Purpose::Discovery | Purpose::Token if !signed(answer) && question.party.is_site() => {
+        Purpose::Discovery | Purpose::Token | Purpose::SignedToken if !signed(answer) && question.party.is_site() => {
             Problem::Intercepted(Interceptor::Refusal)
         }
         Purpose::Discovery | Purpose::Token => Problem::Unexpected { status: 401 },
+        // Jira without a word about the cause: so it answers where the link's incoming part was not filled in.
+        Purpose::SignedToken => Problem::OAuth1(OAuth1Problem::ConsumerUnknown),
         Purpose::Rest if says_scope(&answer.object()) => Problem::ScopeMissing,
         // Nothing stands in front of Atlassian's own gateway.
         Purpose::Rest if !question.party.is_site() || signed(answer) || refused_credential(question, answer) => {
@@ -214,6 +227,8 @@ fn forbidden(question: Question<'_>, answer: &Answer) -> Problem {
         // A Bearer token that belongs to the gateway was sent to the site's own host.
         Party::Site | Party::CloudSite if is_connect_refusal(&body) => Problem::WrongSite { reported: None },
         Party::Site | Party::DataCenter if signed(answer) => Problem::Forbidden,
+        // So Atlassian says that a token is over, where it is asked what the token is good for.
+        Party::ApiHost => Problem::Rejected(Rejection::Unauthorized),
         // On Cloud an IP allow-list, which lets the token endpoint through; on Data Center a gateway.
         Party::Site | Party::DataCenter | Party::CloudSite | Party::Gateway(_) | Party::AuthServer => {
             Problem::Intercepted(Interceptor::Refusal)
@@ -228,10 +243,12 @@ fn is_connect_refusal(body: &Map<String, Value>) -> bool {
 fn missing(question: Question<'_>, answer: &Answer) -> Problem {
     match question.endpoint {
         Endpoint::ServerInfo | Endpoint::TenantInfo => Problem::NotJira(Gibberish::Missing),
-        Endpoint::DataCenterToken => Problem::MethodUnavailable,
-        Endpoint::CloudToken => Problem::Unexpected { status: 404 },
+        Endpoint::DataCenterToken | Endpoint::DataCenterRevoke => Problem::MethodUnavailable,
+        Endpoint::RequestToken | Endpoint::OAuth1AccessToken => Problem::LinksUnavailable,
+        Endpoint::CloudToken | Endpoint::AccessibleResources => Problem::Unexpected { status: 404 },
         // What exists may be hidden from nobody and visible to the account.
         _ if as_nobody(answer) => Problem::Rejected(Rejection::Anonymous),
+        Endpoint::PersonalAccessTokens => Problem::MethodUnavailable,
         // The gateway also says 404 for an unknown site, and for a token that is past its end.
         Endpoint::Myself if question.party.is_site() => Problem::NotJira(Gibberish::Missing),
         Endpoint::Myself
@@ -249,8 +266,9 @@ fn signed(answer: &Answer) -> bool {
     if SIGNS.iter().any(|it| answer.headers.contains_key(*it)) || answer.says("server", "AtlassianEdge") {
         return true;
     }
-    // Data Center adds it to each 401.
-    if answer.says("www-authenticate", "OAuth realm=") || answer.body.starts_with(b"Client must be authenticated") {
+    // Data Center adds the realm to each 401.
+    let challenged = ["OAuth realm=", "oauth_problem="].iter().any(|it| answer.says("www-authenticate", it));
+    if challenged || answer.body.starts_with(b"Client must be authenticated") {
         return true;
     }
     let body = answer.object();
@@ -267,8 +285,8 @@ pub(super) fn is_same_site(site: &Site, base_url: &str) -> bool {
 mod tests {
     use super::{Question, classify, is_same_site};
     use crate::jira::{
-        Gibberish, Interceptor, LimitReach, Outage, Problem, Rejection, Site, answer::Answer, endpoint::Endpoint,
-        session::Party,
+        Gibberish, Interceptor, LimitReach, OAuth1Problem, Outage, Problem, Rejection, Site, answer::Answer,
+        endpoint::Endpoint, session::Party,
     };
     use proptest::prelude::*;
     use reqwest::header::{HeaderName, HeaderValue};
@@ -410,6 +428,17 @@ mod tests {
     #[case::server_info_refused(Endpoint::ServerInfo, Party::Site, 403, &[JSON], r#"{"error":"no"}"#, REFUSAL)]
     #[case::server_info_unauthorized(Endpoint::ServerInfo, Party::Site, 401, &[], "", REFUSAL)]
     #[case::server_info_unauthorized_by_jira(Endpoint::ServerInfo, Party::Site, 401, &[JIRA], "", Problem::Unexpected { status: 401 })]
+    #[case::resources_of_a_dead_token(Endpoint::AccessibleResources, Party::ApiHost, 401, &[JSON], r#"{"code":401,"message":"Unauthorized"}"#, UNAUTHORIZED)]
+    #[case::resources_of_a_revoked_token(Endpoint::AccessibleResources, Party::ApiHost, 403, &[JSON], r#"{"code":403,"message":"Forbidden"}"#, UNAUTHORIZED)]
+    #[case::resources_without_the_scope(Endpoint::AccessibleResources, Party::ApiHost, 401, &[JSON], r#"{"code":401,"message":"Unauthorized; scope does not match"}"#, Problem::ScopeMissing)]
+    #[case::resources_page(Endpoint::AccessibleResources, Party::ApiHost, 403, &[HTML], "<html>", PAGE)]
+    #[case::resources_gone(Endpoint::AccessibleResources, Party::ApiHost, 404, &[JSON], "{}", Problem::Unexpected { status: 404 })]
+    #[case::no_personal_access_tokens(Endpoint::PersonalAccessTokens, Party::DataCenter, 404, &[JSON, JIRA], "{}", Problem::MethodUnavailable)]
+    #[case::personal_access_tokens_of_nobody(Endpoint::PersonalAccessTokens, Party::DataCenter, 404, &[JSON, ("x-ausername", "anonymous")], "{}", ANONYMOUS)]
+    #[case::revoked_by_an_old_jira(Endpoint::DataCenterRevoke, Party::DataCenter, 404, &[HTML, JIRA], "<html>", Problem::MethodUnavailable)]
+    #[case::revoked_by_a_stranger(Endpoint::DataCenterRevoke, Party::DataCenter, 401, &[JSON], r#"{"error":"invalid_client"}"#, Problem::ClientSecretRejected)]
+    #[case::revoked_without_https(Endpoint::DataCenterRevoke, Party::DataCenter, 400, &[JSON, JIRA], r#"{"errors":["https"],"fieldErrors":{}}"#, Problem::InsecureTransport)]
+    #[case::revoked_at_a_gateway(Endpoint::DataCenterRevoke, Party::DataCenter, 200, &[HTML], "<html>", PAGE)]
     fn other_questions(
         #[case] endpoint: Endpoint,
         #[case] party: Party,
@@ -460,6 +489,44 @@ mod tests {
     }
 
     #[rstest]
+    #[case::well(200, &[("content-type", "text/plain;charset=UTF-8")], "oauth_token=a", None)]
+    #[case::well_as_a_form(200, &[("content-type", "application/x-www-form-urlencoded")], "oauth_token=a", None)]
+    #[case::well_without_a_type(200, &[], "oauth_token=a", None)]
+    #[case::single_sign_on_page(200, &[HTML, JIRA], "<html>", Some(PAGE))]
+    #[case::no_links(404, &[HTML, JIRA], "<html>", Some(Problem::LinksUnavailable))]
+    #[case::no_links_without_words(404, &[], "", Some(Problem::LinksUnavailable))]
+    #[case::incoming_part_missing(401, &[("www-authenticate", r#"OAuth realm="x""#)], "", Some(Problem::OAuth1(OAuth1Problem::ConsumerUnknown)))]
+    #[case::gateway_401(401, &[], "", Some(REFUSAL))]
+    #[case::gateway_page(401, &[HTML], "<html>Log in", Some(PAGE))]
+    #[case::gateway_403(403, &[], "", Some(REFUSAL))]
+    #[case::problem_on_a_page(401, &[HTML, ("www-authenticate", r#"OAuth oauth_problem="token_expired""#)], "<html>", Some(Problem::OAuth1(OAuth1Problem::TokenExpired)))]
+    #[case::limited_before_the_problem(503, &[("retry-after", "7")], "oauth_problem=user_refused", Some(limited(Some(7), LimitReach::Host)))]
+    #[case::captcha_before_the_problem(401, &[("x-seraph-loginreason", "AUTHENTICATION_DENIED")], "oauth_problem=token_rejected", Some(Problem::CaptchaRequired))]
+    #[case::unwell(500, &[HTML, JIRA], "<html>", Some(server_error(500)))]
+    #[case::bad_request(400, &[("content-type", "text/plain")], "no", Some(Problem::Unexpected { status: 400 }))]
+    #[case::redirect(302, &[("location", "https://other.test/plugins/servlet/oauth/access-token")], "", Some(wrong_site("https://other.test")))]
+    #[case::login(302, &[("location", "/jira/login.jsp")], "", Some(REDIRECT))]
+    fn the_endpoints_of_oauth1(
+        #[case] status: u16,
+        #[case] headers: &[(&str, &str)],
+        #[case] body: &str,
+        #[case] problem: Option<Problem>,
+    ) {
+        let answer = answer(status, headers, body);
+        assert_eq!(judge(Endpoint::OAuth1AccessToken, &Party::DataCenter, &answer), problem);
+    }
+
+    #[rstest]
+    #[case::silent(200, &[], "")]
+    #[case::no_content(204, &[JIRA], "")]
+    #[case::words(200, &[("content-type", "text/plain")], "ok")]
+    #[case::json(200, &[JSON], "{}")]
+    fn a_revocation_needs_no_answer(#[case] status: u16, #[case] headers: &[(&str, &str)], #[case] body: &str) {
+        let answer = answer(status, headers, body);
+        assert_eq!(judge(Endpoint::DataCenterRevoke, &Party::DataCenter, &answer), None);
+    }
+
+    #[rstest]
     #[case("https://jira.example.test/jira", true)]
     #[case("https://JIRA.example.test:443/jira/", true)]
     #[case("http://jira.example.test/jira", false)]
@@ -483,7 +550,7 @@ mod tests {
         ) {
             let mut answer = answer(status, &[("content-type", content_type.trim()), ("location", location.trim())], "");
             answer.body = body;
-            for party in [Party::Site, Party::DataCenter, Party::CloudSite, gateway(), Party::AuthServer] {
+            for party in [Party::Site, Party::DataCenter, Party::CloudSite, gateway(), Party::ApiHost, Party::AuthServer] {
                 let problem = judge(Endpoint::ALL[position], &party, &answer);
                 prop_assert!(problem.is_some() || (200..300).contains(&status));
             }

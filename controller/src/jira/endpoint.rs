@@ -11,6 +11,16 @@ pub enum Endpoint {
     CloudToken,
     /// Data Center's token endpoint.
     DataCenterToken,
+    /// Where Data Center takes tokens back (RFC 7009).
+    DataCenterRevoke,
+    /// Data Center's temporary credentials of OAuth 1.0a (RFC 5849, 2.1).
+    RequestToken,
+    /// Data Center's token credentials of OAuth 1.0a (RFC 5849, 2.3), first ones and later ones.
+    OAuth1AccessToken,
+    /// The Cloud sites that a token is good for, on `api.atlassian.com`.
+    AccessibleResources,
+    /// The caller's personal access tokens. Data Center only.
+    PersonalAccessTokens,
     /// Who is asking.
     Myself,
     /// One project.
@@ -34,17 +44,24 @@ pub(super) enum Purpose {
     Discovery,
     /// Asked for a token.
     Token,
+    /// Asked for a token, by a signed request of OAuth 1.0a; answers are forms, not JSON.
+    SignedToken,
     /// Asked with a credential.
     Rest,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::ServerInfo,
         Self::TenantInfo,
         Self::CloudToken,
         Self::DataCenterToken,
+        Self::DataCenterRevoke,
+        Self::RequestToken,
+        Self::OAuth1AccessToken,
+        Self::AccessibleResources,
+        Self::PersonalAccessTokens,
         Self::Myself,
         Self::Project,
         Self::ProjectSearch,
@@ -63,6 +80,11 @@ impl Endpoint {
             Self::TenantInfo => "/_edge/tenant_info",
             Self::CloudToken => "/oauth/token",
             Self::DataCenterToken => "/rest/oauth2/latest/token",
+            Self::DataCenterRevoke => "/rest/oauth2/latest/revoke",
+            Self::RequestToken => "/plugins/servlet/oauth/request-token",
+            Self::OAuth1AccessToken => "/plugins/servlet/oauth/access-token",
+            Self::AccessibleResources => "/oauth/token/accessible-resources",
+            Self::PersonalAccessTokens => "/rest/pat/latest/tokens",
             Self::Myself => "/rest/api/{version}/myself",
             Self::Project => "/rest/api/{version}/project/{key}",
             Self::ProjectSearch => "/rest/api/{version}/project/search",
@@ -76,8 +98,11 @@ impl Endpoint {
     pub(super) fn purpose(self) -> Purpose {
         match self {
             Self::ServerInfo | Self::TenantInfo => Purpose::Discovery,
-            Self::CloudToken | Self::DataCenterToken => Purpose::Token,
-            Self::Myself
+            Self::CloudToken | Self::DataCenterToken | Self::DataCenterRevoke => Purpose::Token,
+            Self::RequestToken | Self::OAuth1AccessToken => Purpose::SignedToken,
+            Self::AccessibleResources
+            | Self::PersonalAccessTokens
+            | Self::Myself
             | Self::Project
             | Self::ProjectSearch
             | Self::MyPermissions

@@ -1,10 +1,11 @@
 //! The one way by which requests leave.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
+use k8s_openapi::jiff::Timestamp;
 use reqwest::{
     Method, RequestBuilder, Response,
-    header::{ACCEPT, HeaderMap, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
@@ -15,16 +16,17 @@ use super::{
     Jira,
     answer::Answer,
     authority::Authority,
-    authorization::Authorization,
+    authorization::Proof,
     budget::Turn,
     classify::{Question, classify},
     clients::Egress,
-    endpoint::Endpoint,
-    problem::{Gibberish, LimitReach, Outage, Problem},
+    endpoint::{Endpoint, Purpose},
+    problem::{Gibberish, LimitReach, OAuth1Problem, Outage, Problem},
     session::Party,
     tally::OutcomeClass,
     transport::cause,
 };
+use crate::auth::oauth1::Unsigned;
 
 /// The longest body that is read, in bytes. The longest honest answer, all permissions of a Data Center with many
 /// plug-ins, is a tenth of it.
@@ -35,8 +37,7 @@ pub(super) struct Call<'a> {
     pub(super) endpoint: Endpoint,
     pub(super) party: Party,
     pub(super) url: Url,
-    /// `None` for what anybody may ask, and where the body holds the credential.
-    pub(super) authorization: Option<&'a Authorization>,
+    pub(super) proof: Proof<'a>,
     pub(super) payload: Payload,
 }
 
@@ -44,6 +45,8 @@ pub(super) struct Call<'a> {
 pub(super) enum Payload {
     /// Nothing, by GET.
     None,
+    /// Nothing, by POST.
+    Empty,
     /// JSON, by POST.
     Json(Value),
     /// `application/x-www-form-urlencoded`, by POST.
@@ -54,34 +57,93 @@ impl Payload {
     fn method(&self) -> Method {
         match self {
             Self::None => Method::GET,
-            Self::Json(_) | Self::Form(_) => Method::POST,
+            Self::Empty | Self::Json(_) | Self::Form(_) => Method::POST,
         }
+    }
+
+    fn form(&self) -> Vec<(&str, &str)> {
+        match self {
+            Self::Form(fields) => fields.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+            Self::None | Self::Empty | Self::Json(_) => Vec::new(),
+        }
+    }
+}
+
+/// Why tokens were not renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unrenewed {
+    /// The last look said no. Nothing was sent.
+    Withheld,
+    /// Jira was asked, or could not be.
+    Problem(Problem),
+}
+
+impl From<Problem> for Unrenewed {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
     }
 }
 
 impl Jira {
     /// Sends one request, if the rules and the host's budget allow it, and reads and judges its answer.
     ///
-    /// Every request to Jira or Atlassian passes here.
+    /// Every request to Jira or Atlassian passes here, or in [`Self::exchange_after`]. One that was taken for a replay is
+    /// sent once more with a fresh nonce.
     pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Answer, Problem> {
-        let (endpoint, method) = (call.endpoint, call.payload.method());
-        let host = call.url.host_str().unwrap_or_default().to_owned();
+        match self.exchange_once(&call).await {
+            Err(Problem::OAuth1(OAuth1Problem::NonceUsed)) => self.exchange_once(&call).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn exchange_once(&self, call: &Call<'_>) -> Result<Answer, Problem> {
         let started = Instant::now();
-        let (class, status, outcome) = match self.permitted(&call).await {
-            Ok(turn) => self.judged(call, &turn).await,
-            Err(problem) => (OutcomeClass::Unsent, None, Err(problem)),
-        };
-        self.connection.network.count(endpoint, class);
+        let turn = self.turn(call, started).await?;
+        self.answered(call, &turn, started).await
+    }
+
+    /// The same for what must not be sent twice: `last_look` is awaited when the rules and the budget have let the request
+    /// through, immediately before it is sent, and `false` holds it back. It is sent once, as one look covers one request.
+    pub(super) async fn exchange_after(
+        &self,
+        call: Call<'_>,
+        last_look: impl Future<Output = bool> + Send,
+    ) -> Result<Answer, Unrenewed> {
+        let started = Instant::now();
+        let turn = self.turn(&call, started).await?;
+        if !last_look.await {
+            self.tell(&call, OutcomeClass::Unsent, None, started);
+            return Err(Unrenewed::Withheld);
+        }
+        Ok(self.answered(&call, &turn, started).await?)
+    }
+
+    async fn turn(&self, call: &Call<'_>, started: Instant) -> Result<Turn, Problem> {
+        let turn = self.permitted(call).await;
+        if turn.is_err() {
+            self.tell(call, OutcomeClass::Unsent, None, started);
+        }
+        turn
+    }
+
+    async fn answered(&self, call: &Call<'_>, turn: &Turn, started: Instant) -> Result<Answer, Problem> {
+        let (class, status, outcome) = self.judged(call, turn).await;
+        self.tell(call, class, status, started);
+        outcome
+    }
+
+    /// Counts and logs one request, sent or not.
+    fn tell(&self, call: &Call<'_>, class: OutcomeClass, status: Option<u16>, started: Instant) {
+        self.connection.network.count(call.endpoint, class);
         debug!(
-            %method,
-            route = endpoint.template(),
-            host,
+            method = %call.payload.method(),
+            route = call.endpoint.template(),
+            host = call.url.host_str().unwrap_or_default(),
             status,
             outcome = class.label(),
             milliseconds = started.elapsed().as_millis(),
             "asked Jira"
         );
-        outcome
     }
 
     /// Checks who would be contacted, then waits for the host's budget. Nothing has been sent before this returns.
@@ -90,7 +152,7 @@ impl Jira {
         self.check_hosts(&target)?;
         let tenant = match &call.party {
             Party::Gateway(cloud_id) => Some(cloud_id),
-            Party::Site | Party::DataCenter | Party::CloudSite | Party::AuthServer => None,
+            Party::Site | Party::DataCenter | Party::CloudSite | Party::ApiHost | Party::AuthServer => None,
         };
         self.connection.network.turn(&target, tenant).await
     }
@@ -109,9 +171,8 @@ impl Jira {
         if named && !denied { Ok(()) } else { Err(Problem::HostNotAllowed) }
     }
 
-    async fn judged(&self, call: Call<'_>, turn: &Turn) -> (OutcomeClass, Option<u16>, Result<Answer, Problem>) {
-        let (endpoint, party, url) = (call.endpoint, call.party.clone(), call.url.clone());
-        let question = Question { endpoint, party: &party, url: &url };
+    async fn judged(&self, call: &Call<'_>, turn: &Turn) -> (OutcomeClass, Option<u16>, Result<Answer, Problem>) {
+        let question = Question { endpoint: call.endpoint, party: &call.party, url: &call.url };
         let answer = match timeout(self.connection.timeout, self.sent(call)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(problem)) => return (OutcomeClass::from(&problem), None, Err(problem)),
@@ -134,7 +195,7 @@ impl Jira {
         }
     }
 
-    async fn sent(&self, call: Call<'_>) -> Result<Answer, Problem> {
+    async fn sent(&self, call: &Call<'_>) -> Result<Answer, Problem> {
         self.check_tunnel(&call.url).await?;
         let egress = &self.connection.egress;
         let response = self.request(call)?.send().await.map_err(|it| cause(&it, egress))?;
@@ -153,11 +214,11 @@ impl Jira {
         Ok(())
     }
 
-    fn request(&self, call: Call<'_>) -> Result<RequestBuilder, Problem> {
+    fn request(&self, call: &Call<'_>) -> Result<RequestBuilder, Problem> {
         let own = call.party.is_site();
         let client = if own { &self.connection.site_client } else { &self.connection.atlassian_client };
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static(accepted(call.endpoint)));
         if own {
             for header in &self.connection.headers {
                 let (name, value) = header.parts();
@@ -168,16 +229,23 @@ impl Jira {
             // Without it Jira may take the request for one that a foreign page made a browser send.
             headers.insert("x-atlassian-token", HeaderValue::from_static("no-check"));
         }
-        let request = client.request(call.payload.method(), call.url).headers(headers);
-        let request = match &call.payload {
-            Payload::None => request,
+        let method = call.payload.method();
+        let unsigned = Unsigned { method: method.as_str(), url: &call.url, form: &call.payload.form() };
+        let proof = call.proof.header(unsigned, Timestamp::now())?;
+        headers.extend(proof.map(|value| (AUTHORIZATION, value)));
+        let request = client.request(method, call.url.clone()).headers(headers);
+        Ok(match &call.payload {
+            Payload::None | Payload::Empty => request,
             Payload::Json(body) => request.json(body),
             Payload::Form(fields) => request.form(fields),
-        };
-        match call.authorization {
-            Some(authorization) => authorization.apply(request),
-            None => Ok(request),
-        }
+        })
+    }
+}
+
+fn accepted(endpoint: Endpoint) -> &'static str {
+    match endpoint.purpose() {
+        Purpose::Discovery | Purpose::Token | Purpose::Rest => "application/json",
+        Purpose::SignedToken => "text/plain, application/x-www-form-urlencoded",
     }
 }
 

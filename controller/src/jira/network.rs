@@ -163,6 +163,11 @@ impl Network {
         below(&self.0.auth_url, path)
     }
 
+    /// An address at Atlassian's API host that belongs to no site.
+    pub(super) fn api_host(&self, path: &str) -> Url {
+        below(&self.0.api_url, path)
+    }
+
     /// An address of one Cloud site at Atlassian's gateway.
     pub(super) fn gateway(&self, cloud_id: &CloudId, path: &str) -> Url {
         below(&self.0.api_url, &format!("/ex/jira/{cloud_id}{path}"))

@@ -21,6 +21,11 @@ pub enum Problem {
         /// The base URL that the answering site gives for itself, cut and cleaned; absent where it did not say.
         reported: Option<String>,
     },
+    /// The grant is good, and for other sites than the connection's. Cloud only.
+    SiteNotCovered {
+        /// URLs of the sites that it is for, cleaned, in order, at most 10. Empty where it is for none.
+        covered: Vec<String>,
+    },
     /// What answered is no Jira, or its answer cannot be understood.
     NotJira(Gibberish),
     /// Jira, or the operator's own budget for its host, asks to wait.
@@ -42,6 +47,12 @@ pub enum Problem {
     GrantTypeUnsupported,
     /// The endpoint of the authentication method does not exist in this Jira (404 below `/rest/oauth2` or `/rest/pat`).
     MethodUnavailable,
+    /// The servlets of application links do not exist in this Jira (404 below `/plugins/servlet/oauth`).
+    LinksUnavailable,
+    /// Jira's clock and the operator's differ by more than Jira forgives (`oauth_problem=timestamp_refused`).
+    ClockSkew,
+    /// Jira refused a signed request and said why.
+    OAuth1(OAuth1Problem),
     /// Data Center's OAuth endpoints refuse because the request or the base URL is not https in Jira's eyes.
     InsecureTransport,
     /// The token lacks a scope: a 401 whose body says so, or `invalid_scope`.
@@ -75,6 +86,8 @@ pub enum Outage {
     },
     /// The outbound proxy could not be reached or refused to forward.
     Proxy,
+    /// Nothing was sent: another process may be renewing the same grant.
+    Withheld,
 }
 
 /// What was wrong with the TLS handshake.
@@ -123,6 +136,30 @@ pub enum LimitReach {
     Host,
     /// Every site that is reached with the same OAuth client (`RateLimit-Reason: jira-quota-global-based`).
     Client,
+}
+
+/// What an `oauth_problem` tells (OAuth problem reporting, as Jira's provider speaks it).
+///
+/// `timestamp_refused` is [`Problem::ClockSkew`], and `signature_invalid` over another base URL than ours
+/// [`Problem::WrongSite`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OAuth1Problem {
+    /// `token_expired`: of a request token after 10 minutes, of an access token after years.
+    TokenExpired,
+    /// `token_rejected`, `token_revoked`, `token_used`.
+    TokenRejected,
+    /// `consumer_key_unknown`, `consumer_key_rejected`, `consumer_key_refused`.
+    ConsumerUnknown,
+    /// `signature_invalid`: the link has another public key.
+    SignatureInvalid,
+    /// `nonce_used`: the request came a second time.
+    NonceUsed,
+    /// `permission_unknown`: nobody has answered yet.
+    PermissionUnknown,
+    /// `permission_denied`, `user_refused`: a person said no, or the session is over.
+    PermissionDenied,
+    /// Any other: Jira does not take the request as the operator forms it.
+    Unacceptable,
 }
 
 /// How a credential failed to prove who is asking.

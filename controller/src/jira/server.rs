@@ -133,7 +133,7 @@ fn numbers(listed: Option<&Value>, text: &str) -> Vec<u64> {
 }
 
 /// `2026-09-04T16:07:42.487-0700`; the offset has no colon, so it is not RFC 3339.
-fn time(text: &str) -> Option<Timestamp> {
+pub(super) fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let parsed = strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", text).and_then(|it| it.to_timestamp());
     parsed.or_else(|_| text.parse()).ok()

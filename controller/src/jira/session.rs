@@ -33,6 +33,8 @@ pub(super) enum Party {
     CloudSite,
     /// Atlassian's API host, for one site.
     Gateway(CloudId),
+    /// Atlassian's API host, for no site in particular.
+    ApiHost,
     /// Atlassian's token endpoint.
     AuthServer,
 }
@@ -67,7 +69,7 @@ impl Party {
     pub(super) fn is_site(&self) -> bool {
         match self {
             Self::Site | Self::DataCenter | Self::CloudSite => true,
-            Self::Gateway(_) | Self::AuthServer => false,
+            Self::Gateway(_) | Self::ApiHost | Self::AuthServer => false,
         }
     }
 }

@@ -76,9 +76,11 @@ impl From<&Problem> for OutcomeClass {
             | Problem::ClientSecretRejected
             | Problem::GrantRevoked
             | Problem::GrantTypeUnsupported
+            | Problem::ClockSkew
+            | Problem::OAuth1(_)
             | Problem::InsecureTransport => Self::Rejected,
-            Problem::ScopeMissing | Problem::Forbidden => Self::Forbidden,
-            Problem::NotFound | Problem::MethodUnavailable => Self::NotFound,
+            Problem::ScopeMissing | Problem::Forbidden | Problem::SiteNotCovered { .. } => Self::Forbidden,
+            Problem::NotFound | Problem::MethodUnavailable | Problem::LinksUnavailable => Self::NotFound,
             Problem::Unexpected { .. } => Self::Unexpected,
         }
     }
@@ -123,7 +125,7 @@ mod tests {
         tally.count(Endpoint::SecurityLevel, OutcomeClass::Unexpected);
         let counts = tally.counts();
         assert_eq!(counts.len(), Endpoint::ALL.len() * OutcomeClass::ALL.len());
-        assert_eq!(counts.iter().map(|(_, _, count)| count).sum::<u64>(), 111);
+        assert_eq!(counts.iter().map(|(_, _, count)| count).sum::<u64>(), 161);
         assert!(counts.contains(&(Endpoint::SecurityLevel, OutcomeClass::Unexpected, 2)));
     }
 }

@@ -1,5 +1,8 @@
 //! What really goes over the wire: the module against small servers on the loopback interface.
 
+mod consent;
+mod signed;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,7 +17,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
     server::WebPkiClientVerifier,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -340,7 +343,7 @@ async fn headers_and_client_certificate_stay_with_the_site() {
     assert_eq!((atlassian.header(0, "x-gate"), atlassian.header(1, "x-gate")), (None, None));
     assert!(site.requests()[0].starts_with("POST /jira/rest/oauth2/latest/token HTTP/1.1\r\n"));
     assert!(site.requests()[0].ends_with(
-        "\r\n\r\ngrant_type=client_credentials&client_id=fake-client&client_secret=fake-secret&scope=READ+WRITE"
+        "\r\n\r\ngrant_type=client_credentials&scope=READ+WRITE&client_id=fake-client&client_secret=fake-secret"
     ));
     assert_eq!(site.header(0, "content-type").as_deref(), Some("application/x-www-form-urlencoded"));
     assert_eq!(site.header(0, "x-gate").as_deref(), Some("fake-gate-secret"));

@@ -89,6 +89,18 @@ impl Owner {
         })
     }
 
+    /// Namespace of the connection and of its Secrets.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Name of the connection.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     fn api(&self, client: &Client) -> Api<Secret> {
         Api::namespaced(client.clone(), &self.namespace)
     }
@@ -100,6 +112,15 @@ impl Owner {
     pub async fn read(&self, client: &Client, name: &str) -> Result<Found, kube::Error> {
         let found = self.api(client).get_opt(name).await?;
         Ok(found.map_or(Found::Absent, |secret| self.recognise(secret)))
+    }
+
+    /// `metadata.resourceVersion` of what stands under `name`.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn version(&self, client: &Client, name: &str) -> Result<Option<String>, kube::Error> {
+        let found = self.api(client).get_metadata_opt(name).await?;
+        Ok(found.and_then(|secret| secret.metadata.resource_version))
     }
 
     /// Tells whose a Secret is.

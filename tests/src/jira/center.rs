@@ -9,9 +9,9 @@ use super::fault::Credentials;
 use super::instance::{BasicAuthentication, Credential, GatewayRefusal, Principal, Probe, RefusedBearer, XsrfCheck};
 use super::limit::Decision;
 use super::message::{Authorization, Reply, Request};
-use super::oauth;
 use super::rest::{Caller, Entitlement, Visit};
-use super::world::{Arrival, Served, Site};
+use super::world::{Arrival, Holder, Served, Site};
+use super::{login, oauth, provider, signed};
 
 /// What credentials prove.
 enum Proof {
@@ -36,8 +36,12 @@ pub(super) fn at_least(site: &Site, wanted: (u32, u32)) -> bool {
 }
 
 /// The answer of the gateway in front when one of its headers is missing or wrong.
-pub(super) fn gateway_refusal(site: &Site, request: &Request) -> Option<Reply> {
+pub(super) fn gateway_refusal(site: &Site, request: &Request, path: &str) -> Option<Reply> {
     let demanded = &site.center()?.gateway_headers;
+    // A person's browser passes the gateway by its own sign-in, on pages only.
+    if is_page(path) && request.wants_page() {
+        return None;
+    }
     if demanded.iter().all(|(name, value)| request.header(name) == Some(value)) {
         return None;
     }
@@ -48,6 +52,12 @@ pub(super) fn gateway_refusal(site: &Site, request: &Request) -> Option<Reply> {
     })
 }
 
+/// Whether people meet this path in their browser.
+fn is_page(path: &str) -> bool {
+    let pages = ["/login.jsp", provider::AUTHORIZE, provider::CONSENT, "/plugins/servlet/oauth/authorize"];
+    pages.contains(&path)
+}
+
 /// The node whose turn it is.
 fn node(site: &Site) -> &str {
     let nodes = site.center().map(|center| center.nodes.as_slice()).unwrap_or_default();
@@ -56,7 +66,7 @@ fn node(site: &Site) -> &str {
 }
 
 /// Adds the headers that every answer of Data Center has.
-pub(super) fn decorated(site: &Site, reply: Reply, account: Option<&str>) -> Reply {
+pub(super) fn decorated(site: &Site, request: &Request, reply: Reply, account: Option<&str>) -> Reply {
     let name = account.and_then(|id| site.instance.account(id)).map(|account| account.name.as_str());
     let reason = if account.is_some() { "OK" } else { "OUT" };
     let session = oauth::random();
@@ -65,10 +75,15 @@ pub(super) fn decorated(site: &Site, reply: Reply, account: Option<&str>) -> Rep
         .header("X-ASESSIONID", session.get(..6).unwrap_or_default())
         .header("X-ANODEID", node(site))
         .header("X-AUSERNAME", &percent_encoded(name.unwrap_or("anonymous")))
-        .default_header("X-Seraph-LoginReason", reason)
-        .header("Set-Cookie", &format!("JSESSIONID={session}; Path=/; Secure; HttpOnly"));
+        .default_header("X-Seraph-LoginReason", reason);
+    // A session that is known goes on; everybody else gets a new one, which is nobody's.
+    let reply = match login::session(site, request) {
+        Some(_) => reply,
+        None => reply.default_session_cookie(login::COOKIE, &session, site.instance.transport.scheme),
+    };
     if reply.status == 401 {
-        return reply.header("WWW-Authenticate", &format!("OAuth realm=\"{}\"", percent_encoded(&site.base_url())));
+        return reply
+            .default_header("WWW-Authenticate", &format!("OAuth realm=\"{}\"", percent_encoded(&site.base_url())));
     }
     reply
 }
@@ -79,10 +94,18 @@ fn percent_encoded(text: &str) -> String {
 
 /// Answers a request.
 pub(super) fn serve(site: &mut Site, arrival: &Arrival) -> Served {
-    let nobody = |reply| Served { reply, account: None };
+    let nobody = Served::nobody;
     let segments: Vec<&str> = arrival.path.trim_matches('/').split('/').collect();
     match segments.as_slice() {
-        ["rest", "applinks", "1.0" | "latest", "manifest"] => nobody(manifest(site, arrival.request)),
+        ["rest", "applinks", "1.0" | "latest", "manifest"] if signed::available(site) => {
+            nobody(manifest(site, arrival.request))
+        }
+        ["plugins", "servlet", "oauth", endpoint] if signed::available(site) => {
+            let served = signed::servlet(site, arrival, endpoint);
+            served.unwrap_or_else(|| nobody(unknown(site, arrival.path)))
+        }
+        ["plugins", "servlet", "oauth2", "consent"] if at_least(site, OAUTH2_SINCE) => provider::consent(site, arrival),
+        ["login.jsp"] => login::page(site, arrival.request),
         ["rest", "oauth2", "latest" | "1.0", endpoint @ ..] => provider(site, arrival, endpoint),
         ["rest", "api", "2" | "latest", resource @ ..] => rest(site, arrival, resource),
         ["rest", "pat", "latest" | "1.0", "tokens"] if at_least(site, TOKENS_SINCE) => tokens(site, arrival),
@@ -146,7 +169,7 @@ fn manifest(site: &Site, request: &Request) -> Reply {
 }
 
 fn provider(site: &mut Site, arrival: &Arrival, endpoint: &[&str]) -> Served {
-    let nobody = |reply| Served { reply, account: None };
+    let nobody = Served::nobody;
     if !at_least(site, OAUTH2_SINCE) {
         return nobody(unknown(site, arrival.path));
     }
@@ -155,29 +178,39 @@ fn provider(site: &mut Site, arrival: &Arrival, endpoint: &[&str]) -> Served {
             let hidden = probe_refusal(site.instance.switches.oauth_metadata);
             nobody(hidden.unwrap_or_else(|| oauth::metadata(site)))
         }
-        ("POST", ["token"]) => {
-            if let Some(reply) = oauth::insecure(site) {
-                return nobody(reply);
-            }
-            // The token request is not made as anybody: the account belongs in the journal of later calls only.
-            nobody(oauth::center_token(site, arrival.request, arrival.now).0)
+        ("GET" | "POST", ["authorize"]) | ("POST", ["token" | "revoke"]) => {
+            oauth::insecure(site).map_or_else(|| secured(site, arrival, endpoint), nobody)
         }
         _ => nobody(unknown(site, arrival.path)),
     }
 }
 
+/// Endpoints of the provider that need https.
+fn secured(site: &mut Site, arrival: &Arrival, endpoint: &[&str]) -> Served {
+    match (arrival.request.method.as_str(), endpoint) {
+        ("POST", ["token"]) => {
+            // The token request is not made as anybody: the account belongs in the journal of later calls only.
+            let issue = oauth::center_token(site, arrival.request, arrival.now);
+            Served { issued: issue.refresh_token, ..Served::nobody(issue.reply) }
+        }
+        ("POST", ["revoke"]) => Served::nobody(provider::revoke(site, arrival.request)),
+        ("POST", _) => provider::decided(site, arrival),
+        _ => provider::authorize(site, arrival),
+    }
+}
+
 fn tokens(site: &mut Site, arrival: &Arrival) -> Served {
     let caller = match prove(site, arrival) {
-        Proof::Refused(reply) => return Served { reply, account: None },
+        Proof::Refused(reply) => return Served::nobody(reply),
         Proof::Nobody(reason) => {
             let reply = Reply::unauthenticated().header("X-Seraph-LoginReason", reason);
-            return Served { reply, account: None };
+            return Served::nobody(reply);
         }
         Proof::Known(caller) => caller,
     };
     if let Entitlement::ServiceAccount(_) = caller.entitlement {
         let reply = Reply::errors(site.instance.switches.scope_refusal_status, "Not available to service accounts.");
-        return Served { reply, account: caller.account };
+        return Served::known(reply, caller.account);
     }
     let account = caller.account.as_deref().and_then(|id| site.instance.account(id));
     let moment = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
@@ -193,22 +226,22 @@ fn tokens(site: &mut Site, arrival: &Arrival) -> Served {
             | Credential::Password { .. } => None,
         })
         .collect();
-    Served { reply: Reply::json(200, &Value::Array(listed)), account: caller.account }
+    Served::known(Reply::json(200, &Value::Array(listed)), caller.account)
 }
 
 fn rest(site: &mut Site, arrival: &Arrival, resource: &[&str]) -> Served {
     let caller = match prove(site, arrival) {
-        Proof::Refused(reply) => return Served { reply, account: None },
+        Proof::Refused(reply) => return Served::nobody(reply),
         Proof::Nobody(reason) => {
             let reply = visit(site, arrival, resource, Caller::anonymous());
-            return Served { reply: reply.header("X-Seraph-LoginReason", reason), account: None };
+            return Served::nobody(reply.header("X-Seraph-LoginReason", reason));
         }
         Proof::Known(caller) => caller,
     };
     let account = caller.account.clone();
     let limit = site.instance.rate_limit.clone().filter(|_| resource != ["serverInfo"]);
     let Some(limit) = limit else {
-        return Served { reply: visit(site, arrival, resource, caller), account };
+        return Served::known(visit(site, arrival, resource, caller), account);
     };
     let key = format!("{} {}", account.as_deref().unwrap_or_default(), node(site));
     let (reply, remaining, wait) = match site.buckets.take(key, &limit, arrival.now) {
@@ -221,7 +254,7 @@ fn rest(site: &mut Site, arrival: &Arrival, resource: &[&str]) -> Served {
         .header("X-RateLimit-Interval-Seconds", &limit.interval_seconds.to_string())
         .header("X-RateLimit-FillRate", &limit.fill_rate.to_string())
         .header("Retry-After", &wait.to_string());
-    Served { reply, account }
+    Served::known(reply, account)
 }
 
 fn visit(site: &mut Site, arrival: &Arrival, resource: &[&str], caller: Caller) -> Reply {
@@ -254,11 +287,16 @@ fn prove(site: &mut Site, arrival: &Arrival) -> Proof {
         Credentials::Stripped => return Proof::Nobody("OUT"),
     }
     match arrival.request.authorization() {
-        Authorization::Signed => Proof::Refused(Reply::unauthenticated()),
+        Authorization::Signed(_) if signed::available(site) => match signed::call(site, arrival) {
+            Ok(account) => Proof::Known(Caller::user(&account)),
+            Err(reply) => Proof::Refused(reply),
+        },
         Authorization::Basic { user, password } => basic(site, &user, &password),
         Authorization::Bearer(token) if at_least(site, TOKENS_SINCE) => bearer(site, &token, arrival.now),
         // A version without bearer tokens does not look at them.
-        Authorization::Absent | Authorization::Other | Authorization::Bearer(_) => Proof::Nobody("OUT"),
+        Authorization::Absent | Authorization::Other | Authorization::Signed(_) | Authorization::Bearer(_) => {
+            Proof::Nobody("OUT")
+        }
     }
 }
 
@@ -318,8 +356,17 @@ fn caller(site: &Site, given: &str, now: Timestamp) -> Option<Caller> {
         }
         _ => {}
     }
-    let token = site.tokens.get(given).filter(|token| token.expires_at > now && oauth2)?;
-    let account = site.client(&token.client_id)?;
+    if !oauth2 {
+        return None;
+    }
+    if let Some((account, scopes)) = provider::bearer(site, given, now) {
+        return Some(Caller::of_center(&account, Principal::User, scopes));
+    }
+    let token = site.tokens.get(given).filter(|token| token.expires_at > now)?;
+    let Holder::Client(client_id) = &token.holder else {
+        return None;
+    };
+    let account = site.client(client_id)?;
     Some(Caller::of_center(&account.id, account.principal, token.scopes.clone()))
 }
 

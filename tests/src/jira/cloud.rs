@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
 
+use super::auth::AuthHost;
 use super::fault::{Credentials, ExpiredToken};
-use super::instance::{ClassicTokenAtGateway, Credential, WrongCredentialsAtServerInfo};
+use super::instance::{AccountStatus, ClassicTokenAtGateway, Credential, WrongCredentialsAtServerInfo};
 use super::limit::Decision;
 use super::message::{Authorization, Reply};
 use super::oauth::random;
 use super::rest::{Caller, Entitlement, Visit};
 use super::scope;
-use super::world::{Arrival, Gate, Served, Site, Token};
+use super::world::{Arrival, Gate, Holder, Served, Site};
 
 /// What credentials prove.
 enum Proof {
@@ -51,13 +52,8 @@ pub(super) fn decorated(gate: Gate, reply: Reply, account: Option<&str>) -> Repl
 }
 
 /// Answers a request.
-pub(super) fn serve(
-    site: &mut Site,
-    tokens: &BTreeMap<String, Token>,
-    exhausted: &BTreeMap<String, Timestamp>,
-    arrival: &Arrival,
-) -> Served {
-    let nobody = |reply| Served { reply, account: None };
+pub(super) fn serve(site: &mut Site, auth: &AuthHost, arrival: &Arrival) -> Served {
+    let nobody = Served::nobody;
     let segments: Vec<&str> = arrival.path.trim_matches('/').split('/').collect();
     if arrival.gate == Gate::Site && segments == ["_edge", "tenant_info"] && arrival.request.method == "GET" {
         return nobody(Reply::json(200, &json!({"cloudId": site.instance.cloud_id()})));
@@ -67,12 +63,12 @@ pub(super) fn serve(
     };
     let proof = match arrival.gate {
         Gate::Site => at_site(site, arrival),
-        Gate::Gateway => at_gateway(site, tokens, arrival),
+        Gate::Gateway => at_gateway(site, auth, arrival),
     };
     match proof {
         Proof::Refused(reply) => nobody(reply),
         Proof::Nobody(reason) => anonymous(site, arrival, version, resource, reason),
-        Proof::Known(caller) => known(site, exhausted, arrival, version, resource, caller),
+        Proof::Known(caller) => known(site, &auth.exhausted, arrival, version, resource, caller),
     }
 }
 
@@ -94,7 +90,7 @@ fn anonymous(site: &mut Site, arrival: &Arrival, version: &str, resource: &[&str
     } else {
         Visit { site, caller: Caller::anonymous(), version, now: arrival.now }.cloud(arrival.request, resource)
     };
-    Served { reply: reply.header("X-Seraph-LoginReason", reason), account: None }
+    Served::nobody(reply.header("X-Seraph-LoginReason", reason))
 }
 
 fn known(
@@ -106,7 +102,7 @@ fn known(
     caller: Caller,
 ) -> Served {
     let account = caller.account.clone();
-    let served = |reply| Served { reply, account: account.clone() };
+    let served = |reply| Served::known(reply, account.clone());
     if let Entitlement::Scopes(scopes) = &caller.entitlement
         && let Some(demand) = scope::demand(&arrival.request.method, resource)
         && !demand.met_by(scopes)
@@ -167,7 +163,7 @@ fn at_site(site: &Site, arrival: &Arrival) -> Proof {
         Authorization::Bearer(_) => {
             Proof::Refused(Reply::json(403, &json!({"error": "Failed to parse Connect Session Auth Token"})))
         }
-        Authorization::Signed | Authorization::Other => Proof::Nobody("AUTHENTICATED_FAILED"),
+        Authorization::Signed(_) | Authorization::Other => Proof::Nobody("AUTHENTICATED_FAILED"),
         Authorization::Basic { user, password } => match api_token(site, Some(&user), &password, arrival.now) {
             Some((_, Some(_))) => Proof::Refused(unauthenticated()),
             Some((account, None)) => Proof::Known(Caller::user(&account)),
@@ -193,14 +189,14 @@ fn api_token(site: &Site, user: Option<&str>, given: &str, now: Timestamp) -> Op
     }
 }
 
-fn at_gateway(site: &Site, tokens: &BTreeMap<String, Token>, arrival: &Arrival) -> Proof {
+fn at_gateway(site: &Site, auth: &AuthHost, arrival: &Arrival) -> Proof {
     if arrival.distortion.credentials != Credentials::Heeded {
         return Proof::Refused(unauthorized());
     }
     match arrival.request.authorization() {
-        Authorization::Bearer(bearer) => bearer_at_gateway(site, tokens, arrival, &bearer),
+        Authorization::Bearer(bearer) => bearer_at_gateway(site, auth, arrival, &bearer),
         Authorization::Basic { user, password } => by_api_token(site, Some(&user), &password, arrival.now),
-        Authorization::Absent | Authorization::Signed | Authorization::Other => Proof::Refused(unauthorized()),
+        Authorization::Absent | Authorization::Signed(_) | Authorization::Other => Proof::Refused(unauthorized()),
     }
 }
 
@@ -216,19 +212,24 @@ fn by_api_token(site: &Site, user: Option<&str>, token: &str, now: Timestamp) ->
     }
 }
 
-fn bearer_at_gateway(site: &Site, tokens: &BTreeMap<String, Token>, arrival: &Arrival, bearer: &str) -> Proof {
+fn bearer_at_gateway(site: &Site, auth: &AuthHost, arrival: &Arrival, bearer: &str) -> Proof {
     let expired = || match arrival.distortion.expired_token {
         ExpiredToken::Unauthorized => Proof::Refused(unauthorized()),
         ExpiredToken::NotFound => Proof::Refused(Reply::json(404, &json!({"code": 404, "message": "Not Found"}))),
     };
-    if let Some(token) = tokens.get(bearer) {
+    if let Some(token) = auth.tokens.get(bearer) {
         if token.expires_at <= arrival.now {
             return expired();
         }
-        return match site.client(&token.client_id) {
-            Some(account) => {
-                let client = Some(token.client_id.clone());
-                Proof::Known(Caller::scoped(&account.id, token.scopes.clone(), client))
+        let caller = match &token.holder {
+            Holder::Client(client_id) => {
+                site.client(client_id).map(|account| (account.id.as_str(), client_id.as_str()))
+            }
+            Holder::Grant(number) => granted(site, auth, *number),
+        };
+        return match caller {
+            Some((account, client_id)) => {
+                Proof::Known(Caller::scoped(account, token.scopes.clone(), Some(client_id.to_owned())))
             }
             None => Proof::Refused(unauthorized()),
         };
@@ -244,4 +245,11 @@ fn bearer_at_gateway(site: &Site, tokens: &BTreeMap<String, Token>, arrival: &Ar
         }
         _ => by_api_token(site, None, bearer, arrival.now),
     }
+}
+
+/// Account and client of a grant that reaches this site, where the account must be active.
+fn granted<'a>(site: &'a Site, auth: &'a AuthHost, number: usize) -> Option<(&'a str, &'a str)> {
+    let (account, client_id) = auth.reach(number, site.instance.cloud_id()?)?;
+    let active = site.instance.account(account).is_some_and(|account| account.status == AccountStatus::Active);
+    active.then_some((account, client_id))
 }

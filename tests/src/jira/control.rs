@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fault::Rule;
-use super::instance::Instance;
+use super::instance::{App, Instance};
 use super::journal::Mark;
 use super::message::{Reply, Request};
 use super::mutation::Mutation;
@@ -32,7 +32,7 @@ impl Refusal {
     fn status(&self) -> u16 {
         match self {
             Self::Simulator(Error::Exists(_)) => 409,
-            Self::Simulator(Error::NoInstance(_) | Error::Missing { .. }) | Self::Resource => 404,
+            Self::Simulator(Error::NoInstance(_) | Error::NoApp(_) | Error::Missing { .. }) | Self::Resource => 404,
             Self::Body(_) | Self::Simulator(_) | Self::Since => 400,
         }
     }
@@ -107,6 +107,12 @@ impl Core {
                 shown(&json!({}))
             }
             ("POST", ["instances"]) => shown(&json!({"url": self.add(body(request)?)?})),
+            ("GET", ["apps"]) => shown(&self.apps()),
+            ("POST", ["apps"]) => {
+                self.register(body(request)?)?;
+                shown(&self.apps())
+            }
+            (_, ["apps", client_id]) => self.control_app(request, client_id),
             (_, ["instances", name, rest @ ..]) => self.control_instance(request, name, rest),
             (_, ["faults", target]) => self.control_faults(request, target),
             _ => Err(Refusal::Resource),
@@ -119,6 +125,26 @@ impl Core {
         match request.parameter("instance").filter(|instance| !instance.is_empty()) {
             Some(instance) => shown(&self.journal.of(&instance, Mark(since))),
             None => shown(&self.journal.since(Mark(since))),
+        }
+    }
+
+    fn control_app(&self, request: &Request, client_id: &str) -> Result<Reply, Refusal> {
+        let present = self.app(client_id)?;
+        match request.method.as_str() {
+            "GET" => shown(&present),
+            "PUT" => {
+                let app: App = body(request)?;
+                if app.client_id != client_id {
+                    return Err(Error::NoApp(app.client_id).into());
+                }
+                self.replace_app(app)?;
+                shown(&self.app(client_id)?)
+            }
+            "DELETE" => {
+                self.unregister(client_id)?;
+                shown(&present)
+            }
+            _ => Err(Refusal::Resource),
         }
     }
 

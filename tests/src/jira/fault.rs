@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::clock::after;
 use super::cloud;
-use super::message::{Cut, Reply};
+use super::message::{Cut, Reply, Request};
+use super::signed::{self, OauthProblem};
 
 /// A fault and the requests that it strikes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,10 @@ pub struct Rule {
     /// Method struck. Absent: every method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// OAuth client id, or consumer key, of the requests struck, which must name it in query, form, JSON body or
+    /// signature. Absent: whatever they name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
     /// How many more requests are struck. Absent: no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<u32>,
@@ -32,13 +37,19 @@ impl Rule {
     /// A fault on every request.
     #[must_use]
     pub fn every(fault: Fault) -> Self {
-        Self { fault, path: None, method: None, first: None }
+        Self { fault, path: None, method: None, client: None, first: None }
     }
 
     /// Restricts it to paths that begin so.
     #[must_use]
     pub fn on(self, path: &str) -> Self {
         Self { path: Some(path.to_owned()), ..self }
+    }
+
+    /// Restricts it to requests that name this OAuth client id or consumer key.
+    #[must_use]
+    pub fn of_client(self, client: &str) -> Self {
+        Self { client: Some(client.to_owned()), ..self }
     }
 
     /// Restricts it to the next requests, so many of them.
@@ -48,9 +59,10 @@ impl Rule {
     }
 
     /// Whether it strikes a request, which is then counted.
-    pub(super) fn strike(&mut self, method: &str, path: &str) -> bool {
+    pub(super) fn strike(&mut self, request: &Request, path: &str) -> bool {
         let meant = self.path.as_deref().is_none_or(|prefix| path.starts_with(prefix))
-            && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method));
+            && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(&request.method))
+            && self.client.as_ref().is_none_or(|wanted| request.client().as_ref() == Some(wanted));
         if !meant || self.first == Some(0) {
             return false;
         }
@@ -121,6 +133,8 @@ pub enum Fault {
     CutBeforeAnswer,
     /// The request takes effect, then the connection is closed without an answer.
     LoseAnswer,
+    /// The request takes effect, but no answer comes, and the connection stays open.
+    HoldAnswer,
     /// The connection is closed in the middle of the body.
     CutInBody {
         /// Bytes of the body that still arrive.
@@ -155,6 +169,11 @@ pub enum Fault {
     /// Cloud: the caller's address is not on the allow-list. Every REST resource is 403; the token endpoint is not
     /// concerned.
     IpAllowList,
+    /// Data Center: a refusal of OAuth 1.0a, with the status that goes with it. The request has no effect.
+    OauthProblem {
+        /// Which.
+        problem: OauthProblem,
+    },
     /// Cloud gateway: an expired access token is 404 in place of 401.
     ExpiredTokenNotFound,
 }
@@ -203,8 +222,8 @@ pub(super) enum Stand {
 }
 
 impl Fault {
-    /// The answer in place of the right one, without any effect of the request. `login_url` is for CAPTCHAs.
-    pub(super) fn stand_in(&self, login_url: &str, captcha_status: u16, now: Timestamp) -> Option<Stand> {
+    /// The answer in place of the right one, without any effect of the request. `base_url` is Jira's.
+    pub(super) fn stand_in(&self, base_url: &str, captcha_status: u16, now: Timestamp) -> Option<Stand> {
         let stand = match self {
             Self::Status { status, body, content_type, headers } => {
                 let mut reply = Reply::new(*status).body(body.clone());
@@ -218,7 +237,8 @@ impl Fault {
             Self::Redirect { location, status } => {
                 Stand::Front(Reply::new(status.unwrap_or(302)).header("Location", location))
             }
-            Self::Captcha => Stand::Jira(Reply::captcha(captcha_status, login_url)),
+            Self::Captcha => Stand::Jira(Reply::captcha(captcha_status, &format!("{base_url}/login.jsp"))),
+            Self::OauthProblem { problem } => Stand::Jira(signed::injected(*problem, base_url)),
             Self::RateLimited { retry_after, reason } => {
                 let reset = cloud::moment(after(now, Duration::from_secs((*retry_after).into())));
                 Stand::Jira(Reply::limited(*retry_after, reason.as_deref(), 100, &reset))
@@ -236,6 +256,7 @@ impl Fault {
             Self::Anonymous
             | Self::StripAuthorization
             | Self::LoseAnswer
+            | Self::HoldAnswer
             | Self::CutInBody { .. }
             | Self::Slow { .. }
             | Self::HugeBody { .. }
@@ -252,6 +273,7 @@ impl Fault {
     pub(super) fn spoil(&self, reply: Reply) -> Reply {
         match self {
             Self::LoseAnswer => reply.cut(Cut::BeforeAnswer),
+            Self::HoldAnswer => reply.cut(Cut::Never),
             Self::CutInBody { after } => reply.cut(Cut::InBody(*after)),
             Self::Slow { millis } => reply.late(Duration::from_millis(*millis)),
             Self::HugeBody { megabytes } => reply.padded(megabytes * 1_048_576),
@@ -276,6 +298,7 @@ impl Fault {
             | Self::CutBeforeAnswer
             | Self::NeverAnswer
             | Self::IpAllowList
+            | Self::OauthProblem { .. }
             | Self::ExpiredTokenNotFound => reply,
         }
     }

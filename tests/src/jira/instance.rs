@@ -2,18 +2,21 @@
 //!
 //! All types are plain data in camel case, so that a world can be written as YAML or sent as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+pub use super::app::{Access, App, DeadRefreshToken, Lifetimes, Resources};
+pub use super::link::{Consumer, IncomingLink};
 use super::permission;
 pub use super::switches::{
-    ArchivedProject, BasicAuthentication, CheckedAbsence, ClassicTokenAtGateway, ClientCredentialsGrant,
-    GatewayRefusal, MissingScheme, PermissionGeneration, Probe, RefusedBearer, RequestSeenAs, ServiceAccountMyself,
-    Switches, UnmatchedSearch, WrongCredentialsAtServerInfo, XsrfCheck,
+    ApplicationLinks, ArchivedProject, BasicAuthentication, CheckedAbsence, ClassicTokenAtGateway,
+    ClientCredentialsGrant, GatewayRefusal, MissingScheme, PermissionGeneration, Probe, RefreshRedirectUri,
+    RefusedBearer, RequestSeenAs, RevokedToken, ServiceAccountMyself, SignedCallRefusal, Switches, UnmatchedSearch,
+    WrongCredentialsAtServerInfo, XsrfCheck,
 };
 
 /// Account id under which grants to callers without credentials are written in [`Project::grants`].
@@ -101,6 +104,27 @@ pub struct DataCenter {
     /// Life of an OAuth 2.0 access token in seconds.
     #[serde(default = "default_access_token_seconds")]
     pub access_token_seconds: u32,
+    /// Life of an OAuth 2.0 refresh token in seconds, from its own creation on.
+    #[serde(default = "default_refresh_token_seconds")]
+    pub refresh_token_seconds: u32,
+    /// Life of an OAuth 2.0 authorization code in seconds: 10 as documented, 60 as observed.
+    #[serde(default = "default_authorization_code_seconds")]
+    pub authorization_code_seconds: u32,
+    /// Life of an OAuth 1.0a request token in seconds.
+    #[serde(default = "default_request_token_seconds")]
+    pub request_token_seconds: u32,
+    /// Life of an OAuth 1.0a access token in seconds.
+    #[serde(default = "default_signed_token_seconds")]
+    pub signed_token_seconds: u32,
+    /// Life of the session with which an OAuth 1.0a access token is renewed, in seconds from the last renewal on.
+    #[serde(default = "default_signed_session_seconds")]
+    pub signed_session_seconds: u32,
+    /// Incoming links of the OAuth 2.0 provider.
+    #[serde(default)]
+    pub incoming_links: Vec<IncomingLink>,
+    /// Consumers of OAuth 1.0a.
+    #[serde(default)]
+    pub consumers: Vec<Consumer>,
 }
 
 /// How the listener of an instance speaks.
@@ -464,6 +488,26 @@ fn default_access_token_seconds() -> u32 {
     3600
 }
 
+fn default_refresh_token_seconds() -> u32 {
+    90 * 86_400
+}
+
+fn default_authorization_code_seconds() -> u32 {
+    10
+}
+
+fn default_request_token_seconds() -> u32 {
+    600
+}
+
+fn default_signed_token_seconds() -> u32 {
+    5 * 365 * 86_400
+}
+
+fn default_signed_session_seconds() -> u32 {
+    (5 * 365 + 30) * 86_400
+}
+
 fn one() -> u32 {
     1
 }
@@ -483,6 +527,14 @@ impl Instance {
     /// The project of this key, to change it.
     pub fn project_mut(&mut self, key: &str) -> Option<&mut Project> {
         self.projects.iter_mut().find(|project| project.key == key)
+    }
+
+    /// The Data Center installation, to change it; `None` on Cloud.
+    pub fn center_mut(&mut self) -> Option<&mut DataCenter> {
+        match &mut self.deployment {
+            Deployment::Cloud(_) => None,
+            Deployment::DataCenter(center) => Some(center),
+        }
     }
 
     /// The Cloud id; `None` on Data Center.
@@ -518,6 +570,9 @@ impl Instance {
         {
             return refuse("there is no node".to_owned());
         }
+        if let Some(problem) = self.link_problem() {
+            return refuse(problem);
+        }
         if !self.transport.address.is_loopback() {
             return refuse(format!("{} is not a loopback address", self.transport.address));
         }
@@ -527,6 +582,21 @@ impl Instance {
             }
         }
         self.projects.iter().try_for_each(|project| self.validate_project(project))
+    }
+
+    /// What Jira would not take of the application links.
+    fn link_problem(&self) -> Option<String> {
+        let Deployment::DataCenter(center) = &self.deployment else {
+            return None;
+        };
+        let (links, consumers) = (&center.incoming_links, &center.consumers);
+        let twins = links.iter().map(|link| &link.client_id).collect::<BTreeSet<_>>().len() < links.len()
+            || consumers.iter().map(|consumer| &consumer.key).collect::<BTreeSet<_>>().len() < consumers.len();
+        if twins {
+            return Some("two incoming links have one client id, or two consumers one key".to_owned());
+        }
+        let problem = links.iter().find_map(IncomingLink::problem);
+        problem.or_else(|| consumers.iter().find_map(Consumer::problem))
     }
 
     fn validate_project(&self, project: &Project) -> Result<(), Error> {

@@ -32,6 +32,14 @@ pub struct Entry {
     pub headers: BTreeMap<String, Vec<String>>,
     /// [`digest`] of the body; `None` without a body.
     pub body: Option<String>,
+    /// OAuth client id, or consumer key of OAuth 1.0a, that it named.
+    pub client: Option<String>,
+    /// [`digest`] of the refresh token, or of the session handle of OAuth 1.0a, that a token request presented; also
+    /// when a fault kept it from having any effect.
+    pub presented: Option<String>,
+    /// [`digest`] of the refresh token or session handle that the answer gave out; also when the answer was lost. It
+    /// replaces `presented`, so that after one that was received and stored, no earlier one may be presented again.
+    pub issued: Option<String>,
     /// Id of the account that it ran as; `None` for anonymous and refused requests.
     pub account: Option<String>,
     /// Status of the answer; `None` when none was given.

@@ -109,7 +109,8 @@ async fn connection(stream: TcpStream, mut settings: watch::Receiver<Tls>, serve
 }
 
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, mut settings: watch::Receiver<Tls>, serve: Serve) {
-    let service = service_fn(|request| respond(request, Arc::clone(&serve)));
+    let listener = settings.clone();
+    let service = service_fn(|request| respond(request, Arc::clone(&serve), listener.clone()));
     let conversation = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut conversation = std::pin::pin!(conversation);
     tokio::select! {
@@ -131,9 +132,17 @@ async fn closed(mut settings: watch::Receiver<Tls>) -> Result<Infallible, watch:
     }
 }
 
-async fn respond(request: hyper::Request<Incoming>, serve: Serve) -> Result<Response<Body>, std::io::Error> {
+async fn respond(
+    request: hyper::Request<Incoming>,
+    serve: Serve,
+    listener: watch::Receiver<Tls>,
+) -> Result<Response<Body>, std::io::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    // A request on a kept connection may overtake the news that the listener is gone.
+    if listener.has_changed().is_err() {
+        return Err(std::io::Error::other("the listener is closed"));
+    }
     let reply = serve(Request {
         method: head.method.as_str().to_owned(),
         path: head.uri.path().to_owned(),

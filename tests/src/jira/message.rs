@@ -7,6 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
+use super::instance::Scheme;
+use super::signature;
+
 /// A request as it came in, its body read.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -15,6 +18,29 @@ pub(super) struct Request {
     pub(super) query: Option<String>,
     pub(super) headers: hyper::HeaderMap,
     pub(super) body: Bytes,
+}
+
+/// Names and values, from a body, a query or a header.
+#[derive(Debug)]
+pub(super) struct Fields(pub(super) Vec<(String, String)>);
+
+impl Fields {
+    /// The first value of a field; empty ones count as absent.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(field, value)| field == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a field, or an empty text.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+
+    /// The first name that stands there twice.
+    pub(super) fn twin(&self) -> Option<&str> {
+        let names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        let repeated = |(place, name): &(usize, &&str)| names.iter().take(*place).any(|earlier| earlier == *name);
+        names.iter().enumerate().find(repeated).map(|(_, name)| *name)
+    }
 }
 
 /// What `Authorization` holds.
@@ -26,8 +52,8 @@ pub(super) enum Authorization {
         password: String,
     },
     Bearer(String),
-    /// The `OAuth` scheme of RFC 5849.
-    Signed,
+    /// The `OAuth` scheme of RFC 5849, with its parameters.
+    Signed(Vec<(String, String)>),
     /// A scheme that Jira does not know, or a malformed value.
     Other,
 }
@@ -61,6 +87,64 @@ impl Request {
         form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
+    /// Fields of the body: of a form, or the texts in a JSON object. `None` for anything else.
+    pub(super) fn fields(&self) -> Option<Fields> {
+        match self.content_type().as_str() {
+            "application/x-www-form-urlencoded" => Some(Fields(self.form())),
+            "application/json" => {
+                let Ok(Value::Object(body)) = serde_json::from_slice(&self.body) else {
+                    return None;
+                };
+                let text = |(name, value): (String, Value)| value.as_str().map(|value| (name, value.to_owned()));
+                Some(Fields(body.into_iter().filter_map(text).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Fields of the query.
+    pub(super) fn query_fields(&self) -> Fields {
+        let query = self.query.as_deref().unwrap_or_default();
+        Fields(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    /// The first cookie of this name.
+    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
+        let values = self.headers.get_all("cookie").iter().filter_map(|value| value.to_str().ok());
+        let mut cookies = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        cookies.find(|(present, _)| *present == name).map(|(_, value)| value)
+    }
+
+    /// Whether the caller wants a page, as a browser does.
+    pub(super) fn wants_page(&self) -> bool {
+        self.header("accept").is_some_and(|accept| accept.contains("text/html"))
+    }
+
+    /// The OAuth client or consumer that the request names.
+    pub(super) fn client(&self) -> Option<String> {
+        if let Authorization::Signed(parameters) = self.authorization() {
+            return Fields(parameters).get("oauth_consumer_key").map(str::to_owned);
+        }
+        let named = |fields: &Fields| fields.get("client_id").map(str::to_owned);
+        let in_body = ["/token", "/revoke"].iter().any(|end| self.path.ends_with(end));
+        let body = if in_body { self.fields() } else { None };
+        body.as_ref().and_then(named).or_else(|| named(&self.query_fields()))
+    }
+
+    /// The refresh token, or the session handle of OAuth 1.0a, that a token request presents.
+    pub(super) fn presented(&self) -> Option<String> {
+        if self.path.ends_with("/oauth/access-token") {
+            let Authorization::Signed(parameters) = self.authorization() else {
+                return None;
+            };
+            return Fields(parameters).get("oauth_session_handle").map(str::to_owned);
+        }
+        if !self.path.ends_with("/token") {
+            return None;
+        }
+        self.fields().and_then(|fields| fields.get("refresh_token").map(str::to_owned))
+    }
+
     /// Reads `Authorization`.
     pub(super) fn authorization(&self) -> Authorization {
         let mut values = self.headers.get_all("authorization").iter();
@@ -77,7 +161,7 @@ impl Request {
         match scheme.to_ascii_lowercase().as_str() {
             "basic" => basic(rest),
             "bearer" => Authorization::Bearer(rest.to_owned()),
-            "oauth" => Authorization::Signed,
+            "oauth" => Authorization::Signed(signature::header_parameters(rest)),
             _ => Authorization::Other,
         }
     }
@@ -165,11 +249,38 @@ impl Reply {
         }
     }
 
+    /// A redirect of a browser.
+    pub(super) fn redirect(location: &str) -> Self {
+        Self::new(302).header("Location", location).header("Cache-Control", "no-store")
+    }
+
+    pub(super) fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Sets a header, replacing one of the same name.
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(present, _)| !present.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Adds a cookie for pages, which lives until the browser is closed.
+    pub(super) fn session_cookie(self, name: &str, value: &str, scheme: Scheme) -> Self {
+        let secure = match scheme {
+            Scheme::Https => "; Secure",
+            Scheme::Http => "",
+        };
+        self.header("Set-Cookie", &format!("{name}={value}; Path=/{secure}; HttpOnly"))
+    }
+
+    /// Adds a cookie unless the answer has one.
+    pub(super) fn default_session_cookie(self, name: &str, value: &str, scheme: Scheme) -> Self {
+        if self.headers.iter().any(|(present, _)| present.eq_ignore_ascii_case("Set-Cookie")) {
+            return self;
+        }
+        self.session_cookie(name, value, scheme)
     }
 
     /// Sets a header unless it is there.

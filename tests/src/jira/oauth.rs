@@ -6,19 +6,12 @@ use k8s_openapi::jiff::Timestamp;
 use rustls::crypto::ring;
 use serde_json::{Value, json};
 
+use super::auth;
 use super::clock::after;
 use super::instance::{Account, ClientCredentialsGrant, Credential, Principal, RequestSeenAs, Scheme};
-use super::message::{Authorization, Reply, Request};
-use super::world::{Outcome, Site, Token, World};
-
-/// Fields of a token request.
-struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(field, value)| field == name && !value.is_empty()).map(|(_, value)| value.as_str())
-    }
-}
+use super::message::{Authorization, Fields, Reply, Request};
+use super::provider::{self, Issue};
+use super::world::{Holder, Outcome, Site, Token, World};
 
 /// A fresh random token of 48 hexadecimal digits.
 pub(super) fn random() -> String {
@@ -26,6 +19,11 @@ pub(super) fn random() -> String {
     // The system's source of randomness does not fail once it has been seeded; zeros would only make tokens equal.
     let _ = ring::default_provider().secure_random.fill(&mut bytes);
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// A fresh access token that looks like Cloud's, which are JSON Web Tokens.
+pub(super) fn json_web_token() -> String {
+    format!("eyJhbGciOiJSUzI1NiJ9.{}.{}", random(), random())
 }
 
 /// `POST /oauth/token` of the auth host.
@@ -37,33 +35,17 @@ pub(super) fn cloud_token(world: &mut World, request: &Request, now: Timestamp) 
     if request.method != "POST" {
         return refused(Reply::json(405, &json!({"error": "method_not_allowed"})));
     }
-    let Some(fields) = cloud_fields(request) else {
+    let Some(fields) = request.fields() else {
         return refused(Reply::oauth_error(400, "invalid_request", "The body is neither JSON nor a form"));
     };
     match fields.get("grant_type") {
         None => refused(Reply::oauth_error(400, "invalid_request", "Missing required parameter: grant_type")),
         Some("client_credentials") => cloud_client_credentials(world, &fields, now),
-        // No 3LO app is registered here, so that no code and no refresh token can be known.
-        Some("authorization_code" | "refresh_token") => {
-            refused(Reply::oauth_error(403, "invalid_grant", "Unknown or invalid refresh token."))
-        }
+        Some("authorization_code") => auth::exchange(world, &fields, now),
+        Some("refresh_token") => auth::refresh(world, &fields, now),
         Some(other) => {
             refused(Reply::oauth_error(400, "unsupported_grant_type", &format!("Unsupported grant type: {other}")))
         }
-    }
-}
-
-fn cloud_fields(request: &Request) -> Option<Fields> {
-    match request.content_type().as_str() {
-        "application/x-www-form-urlencoded" => Some(Fields(request.form())),
-        "application/json" => {
-            let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) else {
-                return None;
-            };
-            let text = |(name, value): (String, Value)| value.as_str().map(|value| (name, value.to_owned()));
-            Some(Fields(body.into_iter().filter_map(text).collect()))
-        }
-        _ => None,
     }
 }
 
@@ -75,14 +57,15 @@ fn cloud_client_credentials(world: &mut World, fields: &Fields, now: Timestamp) 
         cloud().find_map(|site| client_scopes(site, id, secret).map(|(account, scopes)| (account.id.clone(), scopes)));
     let Some((account, scopes)) = proven else {
         let reply = Reply::oauth_error(world.options.wrong_secret_status, "access_denied", "Unauthorized");
-        return Outcome { reply, instance, account: None };
+        return Outcome { instance, ..Outcome::unattributed(reply) };
     };
     let seconds = world.options.access_token_seconds;
-    let token = format!("eyJhbGciOiJSUzI1NiJ9.{}.{}", random(), random());
+    let token = json_web_token();
     let expires_at = after(now, Duration::from_secs(seconds.into()));
-    world.tokens.insert(token.clone(), Token { client_id: id.to_owned(), scopes, expires_at });
+    world.auth.tokens.insert(token.clone(), Token { holder: Holder::Client(id.to_owned()), scopes, expires_at });
     let reply = Reply::json(200, &json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"}));
-    Outcome { reply: reply.header("Cache-Control", "no-store"), instance, account: Some(account) }
+    let reply = reply.header("Cache-Control", "no-store");
+    Outcome { instance, account: Some(account), ..Outcome::unattributed(reply) }
 }
 
 /// The active account and the scopes of a client whose secret is right.
@@ -107,10 +90,17 @@ pub(super) fn accessible_resources(world: &mut World, request: &Request, now: Ti
     let Authorization::Bearer(bearer) = request.authorization() else {
         return unauthorized();
     };
-    let Some(token) = world.tokens.get(&bearer).filter(|token| token.expires_at > now) else {
+    let Some(token) = world.auth.tokens.get(&bearer).filter(|token| token.expires_at > now) else {
         return unauthorized();
     };
-    let reached = world.sites.values().filter(|site| site.client(&token.client_id).is_some());
+    let client_id = match &token.holder {
+        Holder::Client(client_id) => client_id,
+        Holder::Grant(number) => {
+            let listed = auth::resources(world, *number);
+            return listed.map_or_else(unauthorized, |listed| refused(Reply::json(200, &Value::Array(listed))));
+        }
+    };
+    let reached = world.sites.values().filter(|site| site.client(client_id).is_some());
     let listed: Vec<Value> = reached
         .filter_map(|site| Some((site, site.instance.cloud_id()?)))
         .map(|(site, cloud_id)| {
@@ -155,15 +145,15 @@ pub(super) fn insecure(site: &Site) -> Option<Reply> {
     Some(Reply::json(400, &json!({"errors": ["The base URL and the request must use HTTPS."], "fieldErrors": {}})))
 }
 
-/// `POST {base}/rest/oauth2/latest/token` of Data Center; also says whose account the token is.
-pub(super) fn center_token(site: &mut Site, request: &Request, now: Timestamp) -> (Reply, Option<String>) {
+/// `POST {base}/rest/oauth2/latest/token` of Data Center.
+pub(super) fn center_token(site: &mut Site, request: &Request, now: Timestamp) -> Issue {
     if request.content_type() != "application/x-www-form-urlencoded" {
         let message = "The @FormParam is utilized when the content type of the request entity is not \
                        application/x-www-form-urlencoded";
-        return (Reply::json(500, &json!({"message": message, "status-code": 500})), None);
+        return Reply::json(500, &json!({"message": message, "status-code": 500})).into();
     }
     let fields = Fields(request.form());
-    let missing = |name: &str| (Reply::oauth_error(400, "invalid_request", &format!("{name} is missing")), None);
+    let missing = |name: &str| Reply::oauth_error(400, "invalid_request", &format!("{name} is missing")).into();
     let Some(grant) = fields.get("grant_type") else {
         return missing("grant_type");
     };
@@ -172,29 +162,35 @@ pub(super) fn center_token(site: &mut Site, request: &Request, now: Timestamp) -
         "refresh_token" => &["refresh_token", "client_id"],
         "client_credentials" => &["client_id"],
         _ => {
-            return (Reply::oauth_error(400, "unsupported_grant_type", "Unsupported grant type"), None);
+            return Reply::oauth_error(400, "unsupported_grant_type", "Unsupported grant type").into();
         }
     };
     if let Some(name) = required.iter().find(|name| fields.get(name).is_none()) {
         return missing(name);
     }
-    let (id, secret) = (fields.get("client_id").unwrap_or_default(), fields.get("client_secret").unwrap_or_default());
+    match provider::token(site, grant, &fields, now) {
+        Some(issue) => issue,
+        None => center_client_credentials(site, grant, &fields, now).into(),
+    }
+}
+
+/// The token endpoint for a client that is no incoming link: a service account.
+fn center_client_credentials(site: &mut Site, grant: &str, fields: &Fields, now: Timestamp) -> Reply {
+    let (id, secret) = (fields.text("client_id"), fields.text("client_secret"));
     let Some((account, scopes)) = client_scopes(site, id, secret) else {
         let status = site.instance.switches.invalid_client_status;
-        return (Reply::oauth_error(status, "invalid_client", "Invalid client"), None);
+        return Reply::oauth_error(status, "invalid_client", "Invalid client");
     };
     if grant != "client_credentials" {
-        // Incoming links issue neither codes nor refresh tokens here, so that none can be known.
-        return (Reply::oauth_error(400, "invalid_grant", "Unknown grant"), None);
+        return Reply::oauth_error(400, "invalid_grant", "A service account has neither codes nor refresh tokens");
     }
     let offered = site.instance.switches.client_credentials_grant == ClientCredentialsGrant::ServiceAccounts;
     if !offered || account.principal != Principal::ServiceAccount {
-        return (Reply::oauth_error(400, "unsupported_grant_type", "Unsupported grant type"), None);
+        return Reply::oauth_error(400, "unsupported_grant_type", "Unsupported grant type");
     }
-    let account = account.id.clone();
-    match asked_scopes(&fields, &scopes) {
-        Some(scopes) => (issued(site, id, scopes, now), Some(account)),
-        None => (Reply::oauth_error(400, "invalid_scope", "Invalid scope"), None),
+    match asked_scopes(fields, &scopes) {
+        Some(scopes) => issued(site, id, scopes, now),
+        None => Reply::oauth_error(400, "invalid_scope", "Invalid scope"),
     }
 }
 
@@ -214,7 +210,7 @@ pub(super) fn rank(scopes: &[String]) -> usize {
     scopes.iter().map(|scope| rank_of(scope)).max().unwrap_or(0)
 }
 
-fn rank_of(scope: &str) -> usize {
+pub(super) fn rank_of(scope: &str) -> usize {
     SCOPES.iter().position(|known| *known == scope).map_or(0, |place| place + 1)
 }
 
@@ -223,7 +219,8 @@ fn issued(site: &mut Site, client_id: &str, scopes: Vec<String>, now: Timestamp)
     let token = random();
     let scope = scopes.join(" ");
     let expires_at = after(now, Duration::from_secs(seconds.into()));
-    site.tokens.insert(token.clone(), Token { client_id: client_id.to_owned(), scopes, expires_at });
+    let holder = Holder::Client(client_id.to_owned());
+    site.tokens.insert(token.clone(), Token { holder, scopes, expires_at });
     let body = json!({"access_token": token, "token_type": "bearer", "expires_in": seconds, "scope": scope});
     Reply::json(200, &body).header("Cache-Control", "no-store")
 }

@@ -34,6 +34,14 @@ pub struct Switches {
     pub oauth_metadata: Probe,
     /// Data Center: whether Jira sees requests as secure.
     pub request_seen_as: RequestSeenAs,
+    /// Data Center: whether application links are there: the manifest, and OAuth 1.0a.
+    pub application_links: ApplicationLinks,
+    /// Data Center: whether a refresh must repeat the redirect URL.
+    pub refresh_redirect_uri: RefreshRedirectUri,
+    /// Data Center: status of a REST call whose signature or token of OAuth 1.0a is refused.
+    pub signed_call_refusal: SignedCallRefusal,
+    /// Data Center: what is said about a revoked access token of OAuth 1.0a.
+    pub revoked_token: RevokedToken,
     /// Data Center: whether the provider knows the client credentials grant.
     pub client_credentials_grant: ClientCredentialsGrant,
     /// Data Center: status of `invalid_client`.
@@ -76,6 +84,10 @@ impl Default for Switches {
             manifest_type: "jira".to_owned(),
             oauth_metadata: Probe::default(),
             request_seen_as: RequestSeenAs::default(),
+            application_links: ApplicationLinks::default(),
+            refresh_redirect_uri: RefreshRedirectUri::default(),
+            signed_call_refusal: SignedCallRefusal::default(),
+            revoked_token: RevokedToken::default(),
             client_credentials_grant: ClientCredentialsGrant::default(),
             invalid_client_status: 401,
             scope_refusal_status: 403,
@@ -196,6 +208,46 @@ pub enum RequestSeenAs {
     Received,
     /// Never: a proxy ends TLS and the connector was not told.
     Insecure,
+}
+
+/// Application links of Data Center.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ApplicationLinks {
+    /// They are there.
+    #[default]
+    Available,
+    /// 404 for the manifest and for everything of OAuth 1.0a; signed calls run as anonymous.
+    Unavailable,
+}
+
+/// The redirect URL in a refresh on Data Center. One that is given must always be right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RefreshRedirectUri {
+    /// `invalid_grant` without it.
+    #[default]
+    Demanded,
+    /// It may be left out.
+    Optional,
+}
+
+/// A refused REST call of OAuth 1.0a.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SignedCallRefusal {
+    /// The status that goes with the problem.
+    #[default]
+    Mapped,
+    /// Always 401.
+    Unauthorized,
+}
+
+/// A revoked access token of OAuth 1.0a.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RevokedToken {
+    /// `token_rejected`, as if it had never been.
+    #[default]
+    Rejected,
+    /// `token_revoked`.
+    Revoked,
 }
 
 /// The client credentials grant on Data Center.

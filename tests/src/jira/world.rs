@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::auth::AuthHost;
 use super::fault::{Distortion, Fault, Rule, Stand, distortion};
 use super::instance::{Account, AccountStatus, Credential, DataCenter, Deployment, Instance};
 use super::limit::Buckets;
 use super::message::{Reply, Request};
-use super::{Options, center, cloud, oauth};
+use super::provider::Provider;
+use super::session::Sessions;
+use super::signed::Signed;
+use super::{Options, auth, center, cloud, oauth};
 
 /// The listener that a request came in on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +32,19 @@ impl Place {
     }
 }
 
+/// Whom an access token was issued for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// A client of its own right, by client id.
+    Client(String),
+    /// A person's grant, by its number at the auth host.
+    Grant(usize),
+}
+
 /// An access token that was issued.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
-    pub(super) client_id: String,
+    pub(super) holder: Holder,
     pub(super) scopes: Vec<String>,
     pub(super) expires_at: Timestamp,
 }
@@ -44,16 +57,41 @@ pub(super) struct Site {
     pub(super) origin: String,
     /// Failed basic authentications in a row, by user name.
     pub(super) failures: BTreeMap<String, u32>,
-    /// Access tokens that a Data Center installation issued.
+    /// Access tokens of service accounts of a Data Center installation.
     pub(super) tokens: BTreeMap<String, Token>,
+    /// Browser sessions of Data Center.
+    pub(super) sessions: Sessions,
+    /// OAuth 2.0 for incoming links.
+    pub(super) provider: Provider,
+    /// OAuth 1.0a.
+    pub(super) signed: Signed,
     pub(super) buckets: Buckets,
     pub(super) requests: u64,
 }
 
 impl Site {
     pub(super) fn new(instance: Instance, origin: String) -> Self {
-        let (failures, tokens, buckets) = (BTreeMap::new(), BTreeMap::new(), Buckets::default());
-        Self { instance, origin, failures, tokens, buckets, requests: 0 }
+        Self {
+            instance,
+            origin,
+            failures: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            sessions: Sessions::default(),
+            provider: Provider::default(),
+            signed: Signed::default(),
+            buckets: Buckets::default(),
+            requests: 0,
+        }
+    }
+
+    /// Takes another description. What links and consumers were granted goes with them.
+    pub(super) fn describe(&mut self, instance: Instance) {
+        self.instance = instance;
+        let Deployment::DataCenter(center) = &self.instance.deployment else {
+            return;
+        };
+        self.provider.keep(|client| center.incoming_links.iter().any(|link| link.client_id == client));
+        self.signed.keep(|key| center.consumers.iter().any(|consumer| consumer.key == key));
     }
 
     /// URL that users configure: origin and context path.
@@ -100,12 +138,14 @@ pub(super) struct Outcome {
     pub(super) reply: Reply,
     pub(super) instance: Option<String>,
     pub(super) account: Option<String>,
+    /// Refresh token, or session handle, that the answer gives out.
+    pub(super) issued: Option<String>,
 }
 
 impl Outcome {
     /// An answer that belongs to no instance and no account.
     pub(super) fn unattributed(reply: Reply) -> Self {
-        Self { reply, instance: None, account: None }
+        Self { reply, instance: None, account: None, issued: None }
     }
 }
 
@@ -115,6 +155,20 @@ pub(super) struct Served {
     pub(super) reply: Reply,
     /// Id of the account that it ran as.
     pub(super) account: Option<String>,
+    /// Refresh token, or session handle, that the answer gives out.
+    pub(super) issued: Option<String>,
+}
+
+impl Served {
+    /// An answer to nobody in particular.
+    pub(super) fn nobody(reply: Reply) -> Self {
+        Self { reply, account: None, issued: None }
+    }
+
+    /// An answer to an account.
+    pub(super) fn known(reply: Reply, account: Option<String>) -> Self {
+        Self { account, ..Self::nobody(reply) }
+    }
 }
 
 /// Whether a Cloud request came to the site or through the gateway.
@@ -129,24 +183,20 @@ pub(super) enum Gate {
 pub(super) struct World {
     pub(super) options: Options,
     pub(super) sites: BTreeMap<String, Site>,
-    /// Access tokens that the Cloud's auth host issued.
-    pub(super) tokens: BTreeMap<String, Token>,
-    /// Clients that have used up their hourly points, and until when.
-    pub(super) exhausted: BTreeMap<String, Timestamp>,
+    pub(super) auth: AuthHost,
     /// Faults by the name of an instance, or `auth` or `api`.
     pub(super) faults: BTreeMap<String, Vec<Rule>>,
 }
 
 impl World {
     pub(super) fn new(options: Options) -> Self {
-        let (sites, tokens) = (BTreeMap::new(), BTreeMap::new());
-        Self { options, sites, tokens, exhausted: BTreeMap::new(), faults: BTreeMap::new() }
+        Self { options, sites: BTreeMap::new(), auth: AuthHost::default(), faults: BTreeMap::new() }
     }
 
     /// Answers a request.
     pub(super) fn answer(&mut self, place: &Place, request: &Request, now: Timestamp) -> Outcome {
         match place {
-            Place::Auth => self.at_host("auth", request, now, |world| oauth::cloud_token(world, request, now)),
+            Place::Auth => self.at_host("auth", request, now, |world| auth::serve(world, request, now)),
             Place::Api => self.at_api(request, now),
             Place::Instance(name) => self.at_instance(name, Gate::Site, request, &request.path, Vec::new(), now),
         }
@@ -159,7 +209,7 @@ impl World {
         now: Timestamp,
         serve: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome {
-        let faults = self.strike(target, &request.method, &request.path);
+        let faults = self.strike(target, request, &request.path);
         let outcome = match stand_in(&faults, None, now) {
             Some(Stand::Front(reply)) => Outcome::unattributed(reply),
             Some(Stand::Jira(reply)) => Outcome::unattributed(cloud::traced(reply)),
@@ -181,7 +231,7 @@ impl World {
             let reply = Reply::json(status, &serde_json::json!({"code": status, "message": "Not Found"}));
             return self.at_host("api", request, now, |_| Outcome::unattributed(reply));
         };
-        let faults = self.strike("api", &request.method, &request.path);
+        let faults = self.strike("api", request, &request.path);
         self.at_instance(&name, Gate::Gateway, request, path, faults, now)
     }
 
@@ -194,7 +244,7 @@ impl World {
         mut faults: Vec<Fault>,
         now: Timestamp,
     ) -> Outcome {
-        let known = |reply| Outcome { reply, instance: Some(name.to_owned()), account: None };
+        let known = |reply| Outcome { instance: Some(name.to_owned()), ..Outcome::unattributed(reply) };
         let Some(site) = self.sites.get_mut(name) else {
             return known(Reply::html(404, "No such site"));
         };
@@ -202,10 +252,10 @@ impl World {
         let Some(path) = below(path, site.instance.context_path()).map(str::to_owned) else {
             return known(Reply::html(404, "HTTP Status 404 - Not Found"));
         };
-        if let Some(reply) = center::gateway_refusal(site, request) {
+        if let Some(reply) = center::gateway_refusal(site, request, &path) {
             return known(reply);
         }
-        faults.extend(self.strike(name, &request.method, &path));
+        faults.extend(self.strike(name, request, &path));
         // The allow-list is the REST API's; the edge tells the Cloud id to everybody.
         faults.retain(|fault| *fault != Fault::IpAllowList || path.starts_with("/rest/"));
         let Some(site) = self.sites.get_mut(name) else {
@@ -213,7 +263,7 @@ impl World {
         };
         let outcome = match stand_in(&faults, Some(site), now) {
             Some(Stand::Front(reply)) => known(reply),
-            Some(Stand::Jira(reply)) => known(decorated(site, gate, reply, None)),
+            Some(Stand::Jira(reply)) => known(decorated(site, gate, request, reply, None)),
             None => {
                 let visit = Arrival { gate, request, path: &path, now, distortion: distortion(&faults) };
                 self.serve(name, &visit)
@@ -227,19 +277,19 @@ impl World {
             return Outcome::unattributed(Reply::html(404, "No such site"));
         };
         let served = match &site.instance.deployment {
-            Deployment::Cloud(_) => cloud::serve(site, &self.tokens, &self.exhausted, arrival),
+            Deployment::Cloud(_) => cloud::serve(site, &self.auth, arrival),
             Deployment::DataCenter(_) => center::serve(site, arrival),
         };
-        let reply = decorated(site, arrival.gate, served.reply, served.account.as_deref());
-        Outcome { reply, instance: Some(name.to_owned()), account: served.account }
+        let reply = decorated(site, arrival.gate, arrival.request, served.reply, served.account.as_deref());
+        Outcome { reply, instance: Some(name.to_owned()), account: served.account, issued: served.issued }
     }
 
     /// The faults of a target that strike a request.
-    fn strike(&mut self, target: &str, method: &str, path: &str) -> Vec<Fault> {
+    fn strike(&mut self, target: &str, request: &Request, path: &str) -> Vec<Fault> {
         let Some(rules) = self.faults.get_mut(target) else {
             return Vec::new();
         };
-        rules.iter_mut().filter_map(|rule| rule.strike(method, path).then(|| rule.fault.clone())).collect()
+        rules.iter_mut().filter_map(|rule| rule.strike(request, path).then(|| rule.fault.clone())).collect()
     }
 }
 
@@ -254,17 +304,17 @@ pub(super) struct Arrival<'a> {
     pub(super) distortion: Distortion,
 }
 
-fn decorated(site: &Site, gate: Gate, reply: Reply, account: Option<&str>) -> Reply {
+fn decorated(site: &Site, gate: Gate, request: &Request, reply: Reply, account: Option<&str>) -> Reply {
     match &site.instance.deployment {
         Deployment::Cloud(_) => cloud::decorated(gate, reply, account),
-        Deployment::DataCenter(_) => center::decorated(site, reply, account),
+        Deployment::DataCenter(_) => center::decorated(site, request, reply, account),
     }
 }
 
 fn stand_in(faults: &[Fault], site: Option<&Site>, now: Timestamp) -> Option<Stand> {
-    let login_url = site.map(|site| format!("{}/login.jsp", site.base_url())).unwrap_or_default();
+    let base_url = site.map(Site::base_url).unwrap_or_default();
     let captcha = site.map_or(403, |site| site.instance.switches.captcha_status);
-    faults.iter().find_map(|fault| fault.stand_in(&login_url, captcha, now))
+    faults.iter().find_map(|fault| fault.stand_in(&base_url, captcha, now))
 }
 
 fn spoil(faults: &[Fault], reply: Reply) -> Reply {

@@ -56,6 +56,10 @@ pub(super) enum Signal {
     Kill,
     /// Asks it to end.
     Terminate,
+    /// Lets it run no further.
+    Stop,
+    /// Lets it go on.
+    Continue,
 }
 
 impl Signal {
@@ -63,6 +67,8 @@ impl Signal {
         match self {
             Self::Kill => "KILL",
             Self::Terminate => "TERM",
+            Self::Stop => "STOP",
+            Self::Continue => "CONT",
         }
     }
 }

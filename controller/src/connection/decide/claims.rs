@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crds::connection::status::AccountKind;
+use crds::connection::{auth::Method, status::AccountKind};
 
 use super::{
-    details::{account, day, declared_end},
+    OAUTH2_SINCE, consent,
+    details::{account, day, fixed_end},
     lacking::Lacking,
     verdict::{Progress, Verdict},
     view::View,
@@ -50,6 +51,7 @@ pub(super) fn claims(view: &View<'_>, finding: &Finding, verdict: &Verdict) -> V
     }
     claims.extend(personal_account(view));
     claims.extend(expiring(view));
+    claims.extend(deprecated(view));
     claims
 }
 
@@ -68,7 +70,7 @@ fn authorized(view: &View<'_>, finding: &Finding, verdict: &Verdict) -> Claim {
         Row::Proven | Row::Lacking => {
             claim(Truth::True, "IdentityProven", "Jira accepted the credential when it was last asked.")
         }
-        Row::Refused => claim(Truth::False, reason, &finding.message),
+        Row::Refused | Row::Awaiting => claim(Truth::False, reason, &finding.message),
         Row::Outage if verdict.ready.status == Truth::True => kept(view, About::Authorized),
         Row::Limited if verdict.progress == Progress::Kept => kept(view, About::Authorized),
         Row::Suspended => kept(view, About::Authorized),
@@ -104,22 +106,33 @@ fn reachable(view: &View<'_>, finding: &Finding) -> Claim {
             Claim::new(about, Truth::False, finding.reason.as_str(), finding.message.clone())
         }
         Reason::RateLimited | Reason::Suspended => kept(view, about),
-        Reason::AuthMethodUnsupported | Reason::Progressing if view.facts.known_server().is_none() => {
+        Reason::AuthMethodUnsupported
+        | Reason::Progressing
+        | Reason::AuthorizationRequired
+        | Reason::GrantExpired
+        | Reason::SecretConflict
+            if view.facts.known_server().is_none() =>
+        {
             not_checked(about)
         }
         Reason::ConnectionVerified
         | Reason::Progressing
+        | Reason::AuthorizationRequired
         | Reason::CredentialsRejected
         | Reason::AccountChanged
         | Reason::GrantRevoked
+        | Reason::GrantExpired
         | Reason::ClientSecretRejected
         | Reason::AccountLocked
         | Reason::ScopeMissing
         | Reason::PermissionsMissing
+        | Reason::ClockSkew
         | Reason::InsecureTransport
         | Reason::WrongSite
         | Reason::DeploymentMismatch
-        | Reason::AuthMethodUnsupported => answers(),
+        | Reason::AuthMethodUnsupported
+        | Reason::ApplicationLinksUnavailable
+        | Reason::SecretConflict => answers(),
     }
 }
 
@@ -144,7 +157,9 @@ fn permissions_granted(view: &View<'_>, finding: &Finding, verdict: &Verdict) ->
         }
         Row::Outage if verdict.ready.status == Truth::True => kept(view, about),
         Row::Limited | Row::Suspended => kept(view, about),
-        Row::Outage | Row::Lacking | Row::Pending | Row::Unresolved | Row::Refused | Row::Misfit => not_checked(about),
+        Row::Outage | Row::Lacking | Row::Pending | Row::Awaiting | Row::Unresolved | Row::Refused | Row::Misfit => {
+            not_checked(about)
+        }
     }
 }
 
@@ -157,12 +172,29 @@ fn personal_account(view: &View<'_>) -> Option<Claim> {
 }
 
 fn expiring(view: &View<'_>) -> Option<Claim> {
-    let end = declared_end(view)?;
-    (end <= view.now + FORECAST).then(|| {
-        let message = format!(
-            "The credential ends on {}. Put a new one into the Secret before, and correct expiresAt.",
-            day(end)
-        );
-        Claim::new(About::CredentialsExpiring, Truth::True, "EndsSoon", message)
+    let end = fixed_end(view)?;
+    let day = day(end);
+    let message = match view.facts.known_handshake() {
+        Some(_) => format!("The grant ends on {day}, and only a person can give a new one. {}", consent::how(view)),
+        None => {
+            format!("The credential ends on {day}. Put a new one into the Secret before, and correct expiresAt.")
+        }
+    };
+    (end <= view.now + FORECAST).then(|| Claim::new(About::CredentialsExpiring, Truth::True, "EndsSoon", message))
+}
+
+/// OAuth 1.0a is what old servers have; on those that offer more it is on its way out.
+fn deprecated(view: &View<'_>) -> Option<Claim> {
+    let Some(server) = view.facts.known_server() else {
+        return view
+            .standing(About::Deprecated)
+            .filter(|_| matches!(view.spec().auth.method(), Some(Method::OAuth1(_))));
+    };
+    let outdated =
+        matches!(view.spec().auth.method(), Some(Method::OAuth1(_))) && server.version.is_at_least(&OAUTH2_SINCE);
+    outdated.then(|| {
+        let message =
+            "Jira 8.22 and later offers OAuth 2.0, which is to be preferred: use oauth2AuthorizationCode in spec.auth.";
+        Claim::new(About::Deprecated, Truth::True, "OAuth1", message)
     })
 }

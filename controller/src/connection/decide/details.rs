@@ -7,18 +7,22 @@ use crds::{
     connection::{
         auth::Method,
         status::{
-            Account, AccountKind, ActiveCredential, Bindings, Credentials, MOST_ENTRIES, ProjectIssueSecurity, Server,
+            Account, AccountKind, ActiveCredential, Authorization, Bindings, Credentials, MOST_ENTRIES,
+            ProjectIssueSecurity, Server,
         },
     },
     jira::{Deployment, ProjectKey},
 };
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::{lacking::Lacking, proof::visibility, refusal, verdict::Verdict, view::View};
 use crate::{
+    auth::authorization_secret,
     connection::{
         facts::Identity,
         finding::Finding,
+        handshake,
         reason::{Reason, Row},
     },
     jira, wish,
@@ -52,7 +56,7 @@ pub(super) fn details(view: &View<'_>, finding: &Finding, verdict: &Verdict) -> 
         } else {
             carried.map(|it| it.issue_security.clone()).unwrap_or_default()
         },
-        authorization: None,
+        authorization: authorization(view).or_else(|| carried.and_then(|status| status.authorization.clone())),
         credentials: credentials(view).or_else(|| carried.and_then(|status| status.credentials.clone())),
         bindings: view.facts.demand.as_ref().map(|demand| Bindings {
             accepted: i64::try_from(demand.accepted).unwrap_or(i64::MAX),
@@ -68,7 +72,7 @@ pub(super) fn details(view: &View<'_>, finding: &Finding, verdict: &Verdict) -> 
 /// Whether this pass did what a wish for a check asks for.
 fn wish_granted(view: &View<'_>, finding: &Finding) -> bool {
     let asked_in_this_pass = view.facts.asked_at.is_some_and(|asked| asked >= view.facts.began);
-    asked_in_this_pass || matches!(finding.reason.row(), Row::Unresolved | Row::Misfit | Row::Suspended)
+    asked_in_this_pass || matches!(finding.reason.row(), Row::Unresolved | Row::Awaiting | Row::Misfit | Row::Suspended)
 }
 
 /// Echoes a wish once it was granted; until then, the last one that was.
@@ -94,13 +98,34 @@ fn credentials(view: &View<'_>) -> Option<Credentials> {
     };
     Some(Credentials {
         active: Some(ActiveCredential::Primary),
-        expires_at: declared_end(view).map(day),
+        expires_at: fixed_end(view).map(day),
         observed: observed.iter().take(MOST_ENTRIES).cloned().collect(),
     })
 }
 
+/// Where a person authorises, and what to paste into Jira.
+fn authorization(view: &View<'_>) -> Option<Authorization> {
+    let handshake = view.facts.known_handshake()?;
+    let method = handshake::protocol(view.spec().auth.method()?)?;
+    let oauth1 = view.spec().auth.oauth1.as_ref();
+    Some(Authorization {
+        secret_name: authorization_secret::secret_name(&view.connection.name_any()),
+        method,
+        application_url: oauth1.map(|_| view.application_url.to_owned()),
+        consumer_key: oauth1.map(|oauth1| oauth1.consumer_key.clone()),
+        consumer_name: oauth1.map(|oauth1| oauth1.consumer_name.clone()),
+        public_key: oauth1.and_then(|_| handshake.public_key.clone()),
+    })
+}
+
+/// The end of the credential that nothing moves, as far as it is known.
+pub(super) fn fixed_end(view: &View<'_>) -> Option<Timestamp> {
+    let granted = view.facts.known_handshake().and_then(|handshake| handshake.held()?.final_end);
+    granted.or_else(|| declared_end(view))
+}
+
 /// The declared end of the credential. `None` where none is declared, or what is declared is no time.
-pub(super) fn declared_end(view: &View<'_>) -> Option<Timestamp> {
+fn declared_end(view: &View<'_>) -> Option<Timestamp> {
     let declared = match view.spec().auth.method()? {
         Method::PersonalAccessToken(method) => method.expires_at.as_deref(),
         Method::ApiToken(method) => method.expires_at.as_deref(),

@@ -6,7 +6,8 @@ use crds::{JiraConnection, JiraConnectionStatus};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    claims::claims, details::details, lacking::Lacking, proof::proof, refusal, schedule, verdict::Verdict, view::View,
+    claims::claims, consent, details::details, lacking::Lacking, proof::proof, refusal, schedule, verdict::Verdict,
+    view::View,
 };
 use crate::{
     condition::{self, About, Claim},
@@ -64,9 +65,10 @@ pub(super) fn conclude(view: View<'_>, finding: Finding, trouble: Trouble) -> Pl
     let claims = claims(&view, &finding, &verdict);
     let details = details(&view, &finding, &verdict);
     let proof = proof(&view, &claims, details.default_assignee.clone(), verdict.state);
-    let early = [verdict.boundary, wish(&view, &finding)].into_iter().flatten();
+    let early = [verdict.boundary, wish(&view, &finding), consent::attempt_due(&view)].into_iter().flatten();
     let wake = early.chain(finding.again).min();
-    let lasting = trouble == Trouble::Lasting && !matches!(finding.reason.row(), Row::Suspended | Row::Unresolved);
+    let lasting = trouble == Trouble::Lasting
+        && !matches!(finding.reason.row(), Row::Suspended | Row::Unresolved | Row::Awaiting);
     Plan { claims, details, wake, proof, trouble: lasting.then_some(finding) }
 }
 
@@ -117,5 +119,6 @@ fn next_look(view: &View<'_>) -> Option<Timestamp> {
         .chain(dues(view, &facts.cloud_id, schedule::LOOK))
         .chain(dues(view, wanted.iter().filter_map(|key| facts.projects.get(key)), schedule::LOOK))
         .chain(dues(view, found.iter().filter_map(|key| facts.issue_security.get(*key)), schedule::LOOK))
+        .chain(consent::renewal_due(view))
         .min()
 }

@@ -11,12 +11,13 @@ use crds::{
 };
 use k8s_openapi::jiff::Timestamp;
 
-use super::view::View;
+use super::{consent, view::View};
 use crate::{
     condition::{self, About, Truth},
     connection::{
         facts::{Identity, Seen},
         finding::Finding,
+        handshake::Handshake,
         reason::{Reason, Row},
     },
     wish,
@@ -89,7 +90,12 @@ fn retry_after(view: &View<'_>, sent: Timestamp) -> Option<Timestamp> {
 pub(super) fn tried_again(view: &View<'_>, found: Finding, sent: Timestamp) -> Finding {
     let bearer = matches!(
         view.spec().auth.method(),
-        Some(Method::PersonalAccessToken(_) | Method::OAuth2ClientCredentials(_) | Method::OAuth2AuthorizationCode(_))
+        Some(
+            Method::PersonalAccessToken(_)
+                | Method::OAuth2ClientCredentials(_)
+                | Method::OAuth2AuthorizationCode(_)
+                | Method::OAuth1(_)
+        )
     );
     if !is_retried(found.reason) || !bearer {
         return found;
@@ -110,12 +116,23 @@ pub(super) fn unless_pinned(view: &View<'_>, identity: &Identity, seen: &Seen<Id
     let Identity::Known(account) = identity else {
         return None;
     };
-    let status = view.connection.status.as_ref().filter(|status| same_basis(view, status))?;
-    let pinned = status.account.as_ref().filter(|pinned| pinned.id != account.id)?;
-    let name = pinned.display_name.as_deref().unwrap_or(&pinned.id);
-    let message = format!(
-        "The same credential now belongs to another account than {name}. If that is meant, put a new credential into the Secret; otherwise find out who changed it."
-    );
+    let message = match view.facts.known_handshake() {
+        Some(handshake) => {
+            let pinned = handshake.held()?.account.as_ref().filter(|pinned| **pinned != account.id)?;
+            format!(
+                "The same grant now belongs to another account than {pinned}. Find out who changed that in Jira. {}",
+                consent::how(view)
+            )
+        }
+        None => {
+            let status = view.connection.status.as_ref().filter(|status| same_basis(view, status))?;
+            let pinned = status.account.as_ref().filter(|pinned| pinned.id != account.id)?;
+            let name = pinned.display_name.as_deref().unwrap_or(&pinned.id);
+            format!(
+                "The same credential now belongs to another account than {name}. If that is meant, put a new credential into the Secret; otherwise find out who changed it."
+            )
+        }
+    };
     Some(tried_again(view, Finding::new(Reason::AccountChanged, message), seen.at))
 }
 
@@ -130,12 +147,21 @@ fn same_basis(view: &View<'_>, status: &JiraConnectionStatus) -> bool {
     let Some(Ok(observed)) = &view.facts.material else {
         return false;
     };
-    let Some(name) = view.credential_name() else {
-        return false;
+    let version =
+        |all: &[Observed], name: &str| all.iter().find(|one| one.name == name).map(|one| one.resource_version.clone());
+    let same_values = match (view.credential_name(), view.facts.known_handshake()) {
+        (Some(name), _) => {
+            let known = status.credentials.as_ref().and_then(|credentials| version(&credentials.observed, name));
+            known.is_some() && known == version(observed, name)
+        }
+        // A key pair of the operator's own does not change.
+        (None, Some(_)) => true,
+        (None, None) => false,
     };
-    let version = |all: &[Observed]| all.iter().find(|one| one.name == name).map(|one| one.resource_version.clone());
-    let known = status.credentials.as_ref().and_then(|credentials| version(&credentials.observed));
-    status.observed_generation == view.connection.metadata.generation && known.is_some() && known == version(observed)
+    let granted_at = view.facts.known_handshake().and_then(Handshake::held).map(|held| held.consented_at);
+    let refused_at = condition::since(&status.conditions, About::Authorized, Truth::False);
+    let same_grant = granted_at.is_none_or(|granted_at| refused_at.is_none_or(|refused_at| granted_at <= refused_at));
+    status.observed_generation == view.connection.metadata.generation && same_values && same_grant
 }
 
 /// When the present series of refusals began.

@@ -12,6 +12,7 @@ use crate::{
     connection::{
         facts::Seen,
         finding::{self, Finding},
+        handshake::HeldGrant,
         reason::Row,
     },
     jira::Problem,
@@ -25,6 +26,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 
 /// Longest wait after an outage.
 const LAST_RETRY: Duration = Duration::from_secs(300);
+
+/// How long before its end a token is renewed at the earliest.
+const LONGEST_AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// Time between two checks.
 pub(super) fn interval(view: &View<'_>) -> Duration {
@@ -43,7 +47,7 @@ pub(super) fn again<T>(view: &View<'_>, problem: &Problem, seen: &Seen<T>) -> Op
         Row::Outage => Some(seen.at + backoff(view, seen)),
         Row::Limited => Some(seen.at + asked_wait(problem).unwrap_or_else(|| backoff(view, seen))),
         Row::Lacking | Row::Misfit => Some(due(view, seen, interval(view))),
-        Row::Proven | Row::Pending | Row::Unresolved | Row::Refused | Row::Suspended => None,
+        Row::Proven | Row::Pending | Row::Awaiting | Row::Unresolved | Row::Refused | Row::Suspended => None,
     }
 }
 
@@ -60,11 +64,28 @@ fn backoff<T>(view: &View<'_>, seen: &Seen<T>) -> Duration {
     wait.mul_f64(0.8 + 0.4 * fraction(view, seen))
 }
 
+/// When a grant is to be renewed: a sixth of its token's life before the end, a day at most, spread so that the grants of
+/// one hour are not renewed together. What nothing can renew is used to its end.
+pub(super) fn renewal(view: &View<'_>, held: &HeldGrant) -> Timestamp {
+    if !held.renewable {
+        return held.token_ends_at;
+    }
+    let life = Duration::try_from(held.token_ends_at.duration_since(held.token_given_at)).unwrap_or_default();
+    let ahead = (life / 6).min(LONGEST_AHEAD);
+    let mut hasher = DefaultHasher::new();
+    (&view.connection.metadata.uid, held.renewals).hash(&mut hasher);
+    held.token_ends_at - ahead.mul_f64(0.6 + 0.4 * spread(&hasher))
+}
+
 /// A number in `0.0..1.0` that differs between objects and answers, and is the same for the same facts.
 fn fraction<T>(view: &View<'_>, seen: &Seen<T>) -> f64 {
     let mut hasher = DefaultHasher::new();
     view.connection.metadata.uid.hash(&mut hasher);
     (seen.at.as_nanosecond(), seen.number).hash(&mut hasher);
+    spread(&hasher)
+}
+
+fn spread(hasher: &DefaultHasher) -> f64 {
     f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
 }
 
@@ -76,7 +97,7 @@ pub(super) fn held_back(view: &View<'_>) -> Option<Finding> {
         // A wish does not widen Jira's budget.
         Row::Limited => true,
         Row::Refused => !refusal::may_try_once(view, view.facts.asked_before),
-        Row::Proven | Row::Pending | Row::Unresolved | Row::Suspended => false,
+        Row::Proven | Row::Pending | Row::Awaiting | Row::Unresolved | Row::Suspended => false,
     };
     // When a bearer is tried again counts from the status, as it would after a restart.
     let again = last.again.map(|again| refusal::next_try(view, last).unwrap_or(again));

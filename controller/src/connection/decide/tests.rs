@@ -2,6 +2,8 @@
 //!
 //! A [`World`] answers the questions; `decide` is run against it as `reconcile` would, without a clock or a client.
 
+mod consent;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds::{
@@ -18,20 +20,21 @@ use super::*;
 use crate::{
     condition::{self, About, Truth},
     connection::{
-        facts::{Answer, Facts, Grant, GrantAnswer, MaterialSeen, TokenEnd},
+        facts::{Answer, Facts, Grant, GrantAnswer, MaterialSeen, Outdated, TokenEnd},
         finding::RouteRefusal,
+        handshake::{Handshake, HandshakeFault},
         material::{MaterialFault, Referent, ReferentKind},
         settings::Settings,
     },
     jira::{
-        Account, AccountKind, CloudId, Gibberish, Interceptor, IssueSecurity, LimitReach, Outage, Server, TlsFault,
-        Version,
+        Account, AccountKind, CloudId, Gibberish, Interceptor, IssueSecurity, LimitReach, OAuth1Problem, Outage,
+        Server, TlsFault, Version,
     },
     proof::Standing,
 };
 
 /// More questions than any world needs: each kind once, and the second tries.
-const MOST_QUESTIONS: usize = 16;
+const MOST_QUESTIONS: usize = 24;
 
 fn noon() -> Timestamp {
     "2026-11-24T12:00:00Z".parse().unwrap()
@@ -46,6 +49,12 @@ struct World {
     demand: Demand,
     route: Result<(), RouteRefusal>,
     material: Result<&'static str, MaterialFault>,
+    /// How grant and attempt stand.
+    handshake: Result<Handshake, HandshakeFault>,
+    /// How they stand after a step, and what stands in its way.
+    step: (Handshake, Result<(), Problem>),
+    /// How they stand after a renewal, and what stands in its way.
+    renewal: (Handshake, Result<(), Problem>),
     server: Result<Server, Problem>,
     cloud_id: Result<CloudId, Problem>,
     token: Result<(), Problem>,
@@ -76,6 +85,9 @@ fn center() -> World {
         demand: Demand::default(),
         route: Ok(()),
         material: Ok("1"),
+        handshake: Ok(consent::nothing()),
+        step: (consent::nothing(), Ok(())),
+        renewal: (consent::nothing(), Ok(())),
         server: Ok(server(jira::Deployment::DataCenter, &[9, 12, 4])),
         cloud_id: Err(Problem::NotFound),
         token: Ok(()),
@@ -99,7 +111,7 @@ fn cloud() -> World {
 }
 
 impl World {
-    fn answer(&self, question: &Question, now: Timestamp, before: Option<&str>) -> Answer {
+    fn answer(&self, question: &Question, now: Timestamp, before: Option<&str>, known: &Facts) -> Answer {
         match question {
             Question::Demand => Answer::Demand(self.demand.clone()),
             Question::Route => Answer::Route(self.route.clone()),
@@ -107,6 +119,11 @@ impl World {
                 observed: vec![Observed { name: "secret".into(), resource_version: version.into() }],
                 changed: before != Some(version),
             })),
+            Question::Handshake => Answer::Handshake(self.handshake.clone()),
+            Question::Step(step) => Answer::Step(*step, Ok(self.step.0.clone()), self.step.1.clone()),
+            Question::Token if known.handshake.is_some() => {
+                Answer::Renewal(Ok(self.renewal.0.clone()), self.renewal.1.clone())
+            }
             Question::Server => Answer::Server(self.server.clone()),
             Question::CloudId => Answer::CloudId(self.cloud_id.clone()),
             Question::Token => Answer::Token(self.token.clone().map(|()| TokenEnd(now + minutes(60)))),
@@ -141,6 +158,8 @@ struct Life {
     facts: Facts,
     read: Option<String>,
     asked: Vec<Question>,
+    /// Whether somebody has written into an owned Secret since the last pass.
+    written: bool,
 }
 
 fn pat() -> Value {
@@ -164,7 +183,7 @@ impl Life {
                 "permissions": { "projects": ["WEB"] } },
         }))
         .unwrap();
-        Self { connection, facts: Facts::default(), read: None, asked: Vec::new() }
+        Self { connection, facts: Facts::default(), read: None, asked: Vec::new(), written: false }
     }
 
     fn center() -> Self {
@@ -179,18 +198,28 @@ impl Life {
     fn pass(&mut self, world: &World, now: Timestamp) -> Plan {
         let settings: Effective = Settings { interval: crds::Duration::from_secs(300) }.of(&self.connection.spec);
         let outdated = self.read.as_deref() != world.material.as_ref().ok().copied() && self.read.is_some();
+        let outdated = Outdated { material: outdated, handshake: std::mem::take(&mut self.written) };
         self.facts.begin(self.connection.metadata.generation, outdated, now);
         self.asked.clear();
         for step in 0..MOST_QUESTIONS {
-            let view = View { connection: &self.connection, settings: &settings, facts: &self.facts, now };
+            let view = View {
+                connection: &self.connection,
+                settings: &settings,
+                application_url: "https://operator.example/connections/platform/acme",
+                facts: &self.facts,
+                now,
+            };
             match next(view) {
                 Next::Ask(question) => {
-                    let answer = world.answer(&question, now, self.read.as_deref());
+                    let answer = world.answer(&question, now, self.read.as_deref(), &self.facts);
                     if matches!(question, Question::Material) {
                         self.read = world.material.as_ref().ok().map(ToString::to_string);
                     }
                     self.facts.record(answer, now + Duration::from_micros(step as u64));
-                    if !matches!(question, Question::Demand | Question::Route | Question::Material) {
+                    if !matches!(
+                        question,
+                        Question::Demand | Question::Route | Question::Material | Question::Handshake
+                    ) {
                         self.asked.push(question);
                     }
                 }
@@ -261,6 +290,10 @@ const INTERRUPTED: Option<State> = Some(State::Interrupted);
 #[case::rejected(World { at_site: Err(Problem::Rejected(Rejection::Unauthorized)), ..center() }, NOT_AUTHORIZED, "False", "False", "CredentialsRejected", "InProgress")]
 #[case::answered_as_nobody(World { at_site: Err(Problem::Rejected(Rejection::Anonymous)), ..center() }, NOT_AUTHORIZED, "False", "False", "CredentialsRejected", "InProgress")]
 #[case::captcha(World { at_site: Err(Problem::CaptchaRequired), ..center() }, NOT_AUTHORIZED, "False", "False", "AccountLocked", "Failed")]
+#[case::nobody_has_authorised(World { at_site: Err(Problem::OAuth1(OAuth1Problem::PermissionUnknown)), ..center() }, NOT_AUTHORIZED, "False", "False", "AuthorizationRequired", "InProgress")]
+#[case::grant_revoked(World { at_site: Err(Problem::GrantRevoked), ..center() }, NOT_AUTHORIZED, "False", "False", "GrantRevoked", "Failed")]
+#[case::grant_expired(World { at_site: Err(Problem::OAuth1(OAuth1Problem::TokenExpired)), ..center() }, NOT_AUTHORIZED, "False", "False", "GrantExpired", "Failed")]
+#[case::link_unknown(World { at_site: Err(Problem::OAuth1(OAuth1Problem::ConsumerUnknown)), ..center() }, NOT_AUTHORIZED, "False", "False", "ClientSecretRejected", "Failed")]
 #[case::scope_missing(World { at_site: Err(Problem::ScopeMissing), ..center() }, INTERRUPTED, "True", "False", "ScopeMissing", "Failed")]
 #[case::global_permission_missing(World { global: Ok(false), ..center() }, INTERRUPTED, "True", "False", "PermissionsMissing", "Failed")]
 #[case::project_permission_missing(World { grant: Ok(BTreeSet::new()), ..center() }, INTERRUPTED, "True", "False", "PermissionsMissing", "Failed")]
@@ -270,6 +303,10 @@ const INTERRUPTED: Option<State> = Some(State::Interrupted);
 #[case::no_jira(World { server: Err(Problem::NotJira(Gibberish::Content)), ..center() }, INTERRUPTED, "Unknown", "False", "NotJira", "InProgress")]
 #[case::tls(World { server: Err(Problem::Tls(TlsFault::UnknownIssuer)), ..center() }, INTERRUPTED, "Unknown", "False", "TLSFailed", "Failed")]
 #[case::wrong_site(World { server: Err(Problem::WrongSite { reported: None }), ..center() }, INTERRUPTED, "Unknown", "False", "WrongSite", "Failed")]
+#[case::clock_skew(World { at_site: Err(Problem::ClockSkew), ..center() }, INTERRUPTED, "Unknown", "False", "ClockSkew", "Failed")]
+#[case::site_not_covered(World { at_site: Err(Problem::SiteNotCovered { covered: Vec::new() }), ..center() }, INTERRUPTED, "Unknown", "False", "WrongSite", "Failed")]
+#[case::no_application_links(World { at_site: Err(Problem::LinksUnavailable), ..center() }, INTERRUPTED, "Unknown", "False", "ApplicationLinksUnavailable", "Failed")]
+#[case::oauth1_not_taken(World { at_site: Err(Problem::OAuth1(OAuth1Problem::Unacceptable)), ..center() }, INTERRUPTED, "Unknown", "False", "AuthMethodUnsupported", "Failed")]
 #[case::rate_limited_before_any_proof(World { server: Err(limited(7)), ..center() }, None, "Unknown", "Unknown", "Progressing", "InProgress")]
 #[case::other_deployment(World { server: Ok(server(jira::Deployment::Cloud, &[1001])), ..center() }, INTERRUPTED, "Unknown", "False", "DeploymentMismatch", "Failed")]
 #[case::too_old_for_tokens(World { server: Ok(server(jira::Deployment::DataCenter, &[8, 13, 2])), ..center() }, INTERRUPTED, "Unknown", "False", "AuthMethodUnsupported", "Failed")]
@@ -288,6 +325,18 @@ fn a_row_of_the_state_table(
     life.pass(&world, noon());
     let found = (life.state(), life.truth(About::Authorized), life.truth(About::Ready), life.reason(), life.verdict());
     assert_eq!(found, (state, authorized, ready, reason, verdict));
+}
+
+#[test]
+fn who_waits_for_a_person_neither_looks_by_himself_nor_is_held_back() {
+    let mut life = Life::center();
+    let waiting = World { at_site: Err(Problem::OAuth1(OAuth1Problem::PermissionUnknown)), ..center() };
+    let plan = life.pass(&waiting, noon());
+    assert_eq!((plan.wake, plan.trouble), (None, None));
+    life.pass(&waiting, noon() + minutes(24 * 60));
+    assert_eq!((life.reason(), life.verdict()), ("AuthorizationRequired", "InProgress"));
+    life.pass(&center(), noon() + minutes(24 * 60 + 1));
+    assert_eq!(life.reason(), "ConnectionVerified");
 }
 
 fn limited(seconds: u64) -> Problem {
@@ -696,9 +745,21 @@ fn worlds() -> impl Strategy<Value = World> {
         (identities(), identities()),
         (mostly(Some("WEB")), mostly(true), prop_oneof![3 => granted.prop_map(Ok), 1 => problem().prop_map(Err)]),
         mostly(IssueSecurity::Unknown),
+        (consent::handshakes(), consent::handshakes(), mostly(()), consent::handshakes(), mostly(())),
     )
         .prop_map(
-            |(material, server, (cloud_id, token), (at_site, at_gateway), (project, global, grant), security)| World {
+            |(
+                material,
+                server,
+                (cloud_id, token),
+                (at_site, at_gateway),
+                (project, global, grant),
+                security,
+                (handshake, after_step, step, after_renewal, renewal),
+            )| World {
+                handshake: Ok(handshake),
+                step: (after_step, step),
+                renewal: (after_renewal, renewal),
                 material,
                 server,
                 cloud_id,
@@ -720,6 +781,9 @@ fn lives() -> impl Strategy<Value = (Value, &'static str)> {
         Just((client(), "DataCenter")),
         Just((client(), "Cloud")),
         Just((api_token(), "Cloud")),
+        Just((consent::oauth2(), "DataCenter")),
+        Just((consent::oauth2(), "Cloud")),
+        Just((consent::oauth1(), "DataCenter")),
     ]
 }
 

@@ -53,6 +53,7 @@ impl Verdict {
                 progress: Progress::Reconciling,
                 boundary: None,
             },
+            Row::Awaiting => plain(Truth::False, State::NotAuthorized, Progress::Reconciling),
             Row::Refused if finding.again.is_some() => plain(Truth::False, State::NotAuthorized, Progress::Reconciling),
             Row::Refused => plain(Truth::False, State::NotAuthorized, Progress::Stalled),
             Row::Lacking | Row::Misfit => plain(Truth::False, State::Interrupted, Progress::Stalled),

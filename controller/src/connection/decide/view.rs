@@ -22,6 +22,8 @@ pub struct View<'a> {
     pub connection: &'a JiraConnection,
     /// Values in force.
     pub settings: &'a Effective,
+    /// Address of the connection's page, which Jira's application link calls the application URL.
+    pub application_url: &'a str,
     /// What is known.
     pub facts: &'a Facts,
     /// The time of this pass.
