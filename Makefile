@@ -9,7 +9,7 @@ CRDS := charts/jira-connection-operator/crds
 .DEFAULT_GOAL := help
 # The targets are steps of one build in one target directory: side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help build fmt lint dependencies test crds docs demo controlplane run install
+.PHONY: help build fmt lint dependencies test crds docs chart install-yaml image-binary demo controlplane run install
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,26 @@ crds: ## Write the CRDs anew from the types
 
 docs: ## Write docs/reasons.md anew from the code
 	UPDATE_DOCS=1 cargo test $(LOCKED) --quiet -p controller --lib reference
+
+chart: ## Check the chart: schemas, API server, roles; the first run builds helm and kubeconform
+	cargo test $(LOCKED) -p tests --test chart
+
+install-yaml: ## Write config/rbac.yaml and config/install.yaml anew from the chart
+	cargo run $(LOCKED) --quiet -p tests --bin manifests -- config
+
+# Target of the static program. Its C compiler is musl-gcc of Debian's musl-tools; another one goes into CC_….
+MUSL := $(shell uname -m)-unknown-linux-musl
+
+image-binary: export CC_$(subst -,_,$(MUSL)) ?= musl-gcc
+image-binary: ## Build the static program of the image without a container engine, and print its size
+	@rustc --print target-libdir --target $(MUSL) | xargs test -d || \
+		{ echo 'the Rust target is not installed: rustup target add $(MUSL)' >&2; exit 1; }
+	@command -v $$CC_$(subst -,_,$(MUSL)) >/dev/null || \
+		{ echo "there is no $$CC_$(subst -,_,$(MUSL)), the C compiler for musl: apt-get install musl-tools" >&2; exit 1; }
+	cargo build $(LOCKED) --release -p controller --bin jira-operator --target $(MUSL)
+	@program=target/$(MUSL)/release/jira-operator; \
+	if readelf --program-headers $$program | grep -q INTERP; then echo "$$program is not static" >&2; exit 1; fi; \
+	printf '%s is static and has %s bytes\n' $$program $$(wc -c <$$program)
 
 # Without `-p`, so that the dependencies keep the features with which `build` has built them.
 demo: build ## Show the operator at work with a control plane and a Jira simulator of its own

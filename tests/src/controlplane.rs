@@ -27,7 +27,6 @@ use tokio::{process::Command, sync::OnceCell};
 pub use self::{
     apply::ApplyError,
     audit::{Audit, AuditError, AuditEvent, AuditMark},
-    binaries::BinariesError,
     component::Component,
     error::Error,
 };

@@ -1,7 +1,10 @@
 //! A local control plane, a Jira simulator, and the suites that run the operator against both.
 
+pub mod chart;
 pub mod controlplane;
 pub mod demo;
+pub mod go;
 pub mod jira;
 pub mod operator;
 pub mod stage;
+pub mod tools;

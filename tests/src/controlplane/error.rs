@@ -2,14 +2,15 @@
 
 use std::{error::Error as _, io, path::PathBuf};
 
-use super::{BinariesError, Component, READY_LIMIT, port};
+use super::{Component, READY_LIMIT, port};
+use crate::go;
 
 /// Failure to start or use a control plane.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The programs are not there and cannot be built.
     #[error(transparent)]
-    Binaries(#[from] BinariesError),
+    Binaries(#[from] go::Error),
     /// A key or certificate cannot be made.
     #[error("cannot make a certificate")]
     Certificate(#[from] rcgen::Error),

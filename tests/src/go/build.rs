@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{BinariesError, GO_MOD, MODULE, Program, failure, say};
+use super::{Error, Module, Program, failure};
 
 /// Extension of a program that is still being written.
 pub(super) const PARTIAL: &str = "partial";
@@ -26,6 +26,7 @@ const OUTPUT_LINES: usize = 30;
 
 /// A program to be built into the cache.
 pub(super) struct Build<'a> {
+    pub(super) module: &'a Module,
     pub(super) program: Program,
     /// The program and its place among all that are built, for the lines of progress.
     pub(super) step: String,
@@ -34,8 +35,8 @@ pub(super) struct Build<'a> {
 
 impl Build<'_> {
     /// Builds the program and moves it into its place once it is complete.
-    pub(super) fn run(&self) -> Result<(), BinariesError> {
-        say(&format!("building {} with go, once for {}", self.step, self.cache.display()));
+    pub(super) fn run(&self) -> Result<(), Error> {
+        self.module.say(&format!("building {} with go, once for {}", self.step, self.cache.display()));
         let partial = self.cache.join(format!("{}-{}.{PARTIAL}", self.program.name, process::id()));
         let started = Instant::now();
         let mut output =
@@ -46,18 +47,18 @@ impl Build<'_> {
         }
         let place = self.cache.join(self.program.name);
         fs::rename(&partial, &place).map_err(|source| failure("create", &place, source))?;
-        say(&format!("built {} in {} s", self.step, started.elapsed().as_secs()));
+        self.module.say(&format!("built {} in {} s", self.step, started.elapsed().as_secs()));
         Ok(())
     }
 
-    fn spawn(&self, partial: &Path, output: &File) -> Result<Child, BinariesError> {
+    fn spawn(&self, partial: &Path, output: &File) -> Result<Child, Error> {
         let stderr = output.try_clone().map_err(|source| failure("write", partial, source))?;
         Command::new("go")
-            .args(arguments())
+            .args(self.module.arguments())
             .arg("-o")
             .arg(partial)
             .arg(self.program.package)
-            .current_dir(MODULE)
+            .current_dir(self.module.directory)
             .env("CGO_ENABLED", "0")
             // A workspace around this one must not change the pinned versions.
             .env("GOWORK", "off")
@@ -66,12 +67,14 @@ impl Build<'_> {
             .stderr(stderr)
             .spawn()
             .map_err(|source| match source.kind() {
-                io::ErrorKind::NotFound => BinariesError::GoMissing { missing: self.program.name.to_owned() },
+                io::ErrorKind::NotFound => {
+                    Error::GoMissing { missing: self.program.name.to_owned(), remedy: self.module.remedy }
+                }
                 _ => failure("run", &PathBuf::from("go"), source),
             })
     }
 
-    fn wait(&self, mut go: Child, started: Instant) -> Result<ExitStatus, BinariesError> {
+    fn wait(&self, mut go: Child, started: Instant) -> Result<ExitStatus, Error> {
         let mut said = started;
         loop {
             if let Some(status) = go.try_wait().map_err(|source| failure("wait for", Path::new("go"), source))? {
@@ -79,54 +82,24 @@ impl Build<'_> {
             }
             if said.elapsed() >= PROGRESS {
                 said = Instant::now();
-                say(&format!("building {}: {} s", self.step, started.elapsed().as_secs()));
+                self.module.say(&format!("building {}: {} s", self.step, started.elapsed().as_secs()));
             }
             thread::sleep(POLL);
         }
     }
 
-    fn error(&self, status: ExitStatus, output: &mut File) -> BinariesError {
+    fn error(&self, status: ExitStatus, output: &mut File) -> Error {
         let mut text = String::new();
         let output = match output.rewind().and_then(|()| output.read_to_string(&mut text)) {
-            Ok(_) => super::super::tail(&text, OUTPUT_LINES),
+            Ok(_) => tail(&text),
             Err(error) => format!("(cannot be read: {error})"),
         };
-        BinariesError::Build { program: self.program.name, status: status.to_string(), output }
+        Error::Go { command: "build", subject: self.program.name.to_owned(), status: status.to_string(), output }
     }
 }
 
-/// The arguments of `go` that decide what comes out, so they are part of the key of the cache.
-pub(super) fn arguments() -> Vec<String> {
-    let version = kubernetes_version();
-    let mut numbers = version.trim_start_matches('v').split('.');
-    let package = "k8s.io/component-base/version";
-    let flags = format!(
-        "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={} -X {package}.gitMinor={}",
-        numbers.next().unwrap_or_default(),
-        numbers.next().unwrap_or_default(),
-    );
-    ["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &flags].map(String::from).to_vec()
-}
-
-/// The version of Kubernetes that `go.mod` pins, with its leading v.
-fn kubernetes_version() -> &'static str {
-    GO_MOD
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
-        .find_map(|rest| rest.split_whitespace().next())
-        .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_of_the_binaries_is_the_pinned_one() {
-        let version = kubernetes_version();
-        let numbers: Vec<u32> =
-            version.strip_prefix('v').unwrap().split('.').map(|part| part.parse().unwrap()).collect();
-        assert_eq!(numbers.len(), 3, "{version}");
-        assert!(arguments().iter().any(|argument| argument.contains(&format!(".gitMinor={}", numbers[1]))));
-    }
+/// The last lines of a text.
+fn tail(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(OUTPUT_LINES)..].join("\n")
 }
