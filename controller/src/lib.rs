@@ -14,6 +14,7 @@ pub mod context;
 pub mod jira;
 pub mod kubernetes;
 pub mod metrics;
+pub mod plugin;
 pub mod probes;
 pub mod proof;
 pub mod summary;
