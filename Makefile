@@ -9,7 +9,7 @@ CRDS := charts/jira-connection-operator/crds
 .DEFAULT_GOAL := help
 # The targets are steps of one build in one target directory: side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help build fmt lint dependencies test crds docs chart install-yaml image-binary demo controlplane run install
+.PHONY: help build fmt lint dependencies test crds docs chart install-yaml image-binary demo controlplane run install plugin
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,3 +75,8 @@ run: ## Run the operator against the current kubeconfig context; ARGS='--help' s
 
 install: ## Apply the CRDs to the current kubeconfig context
 	kubectl apply -f $(CRDS)
+
+# Without `-p`, as `demo`.
+plugin: ## Build the plugin of kubectl, `kubectl jira`, and say where it is
+	cargo build $(LOCKED) --release --bin kubectl-jira
+	@echo "Built $${CARGO_TARGET_DIR:-target}/release/kubectl-jira: copy it into a folder of your PATH, and kubectl knows it as kubectl jira."
