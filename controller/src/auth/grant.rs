@@ -127,10 +127,13 @@ impl Grant {
     #[must_use]
     pub fn final_end(&self) -> Option<Timestamp> {
         match (&self.tokens, &self.site) {
-            (Tokens::OAuth2 { ends_at, refresh_token: None, .. }, _) => Some(*ends_at),
+            (
+                Tokens::OAuth2 { ends_at, refresh_token: None, .. }
+                | Tokens::OAuth1 { ends_at, session_handle: None, .. },
+                _,
+            ) => Some(*ends_at),
             (Tokens::OAuth2 { .. }, GrantSite::Cloud { .. }) => Some(self.consented_at + CONSENT),
             (Tokens::OAuth2 { .. }, GrantSite::DataCenter { .. }) => None,
-            (Tokens::OAuth1 { ends_at, session_handle: None, .. }, _) => Some(*ends_at),
             (Tokens::OAuth1 { session_ends_at, .. }, _) => *session_ends_at,
         }
     }

@@ -94,7 +94,7 @@ impl Custody {
         self.keep(which, None, ctx);
         match found {
             Found::Absent => {}
-            Found::Owned(owned) => self.keep(which, Some(owned), ctx),
+            Found::Owned(ours) => self.keep(which, Some(ours), ctx),
             Found::Former => return Ok(Err(HandshakeFault::Former { secret })),
             Found::Foreign => return Ok(Err(HandshakeFault::Foreign { secret })),
         }

@@ -46,8 +46,10 @@ pub(super) async fn answer(
         Question::Route => return Ok(Answer::Route(site(connection, ctx).map(|_| ()))),
         Question::Material => return material(connection, memory, ctx).await,
         Question::Handshake => return handshake::look(connection, memory, ctx).await,
-        Question::Step(step) => return handshake::take(step, connection, memory, ctx).await,
-        Question::Token if memory.facts.handshake.is_some() => return renewal::renew(connection, memory, ctx).await,
+        Question::Step(step) => return Box::pin(handshake::take(step, connection, memory, ctx)).await,
+        Question::Token if memory.facts.handshake.is_some() => {
+            return Box::pin(renewal::renew(connection, memory, ctx)).await;
+        }
         Question::Server
         | Question::CloudId
         | Question::Token

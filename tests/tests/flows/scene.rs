@@ -92,7 +92,7 @@ impl Scene {
             let name = instance.name.clone();
             if let Some(center) = center(instance) {
                 if protocol == Protocol::Old {
-                    center.version = "8.13.7".to_owned();
+                    "8.13.7".clone_into(&mut center.version);
                 } else {
                     center.gateway_headers.insert("X-Gate".to_owned(), "open".to_owned());
                     center.incoming_links.push(IncomingLink {

@@ -89,7 +89,7 @@ fn take(view: &View<'_>, step: Step, handshake: &Handshake) -> Result<(), Stop> 
     }
     match last(view, step) {
         Some(seen) if handshake.held().is_none() => {
-            seen.outcome.as_ref().map(|()| ()).map_err(|problem| view.failed(problem, seen))
+            seen.outcome.as_ref().copied().map_err(|problem| view.failed(problem, seen))
         }
         Some(_) | None => Ok(()),
     }

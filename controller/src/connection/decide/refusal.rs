@@ -116,22 +116,19 @@ pub(super) fn unless_pinned(view: &View<'_>, identity: &Identity, seen: &Seen<Id
     let Identity::Known(account) = identity else {
         return None;
     };
-    let message = match view.facts.known_handshake() {
-        Some(handshake) => {
-            let pinned = handshake.held()?.account.as_ref().filter(|pinned| **pinned != account.id)?;
-            format!(
-                "The same grant now belongs to another account than {pinned}. Find out who changed that in Jira. {}",
-                consent::how(view)
-            )
-        }
-        None => {
-            let status = view.connection.status.as_ref().filter(|status| same_basis(view, status))?;
-            let pinned = status.account.as_ref().filter(|pinned| pinned.id != account.id)?;
-            let name = pinned.display_name.as_deref().unwrap_or(&pinned.id);
-            format!(
-                "The same credential now belongs to another account than {name}. If that is meant, put a new credential into the Secret; otherwise find out who changed it."
-            )
-        }
+    let message = if let Some(handshake) = view.facts.known_handshake() {
+        let pinned = handshake.held()?.account.as_ref().filter(|pinned| **pinned != account.id)?;
+        format!(
+            "The same grant now belongs to another account than {pinned}. Find out who changed that in Jira. {}",
+            consent::how(view)
+        )
+    } else {
+        let status = view.connection.status.as_ref().filter(|status| same_basis(view, status))?;
+        let pinned = status.account.as_ref().filter(|pinned| pinned.id != account.id)?;
+        let name = pinned.display_name.as_deref().unwrap_or(&pinned.id);
+        format!(
+            "The same credential now belongs to another account than {name}. If that is meant, put a new credential into the Secret; otherwise find out who changed it."
+        )
     };
     Some(tried_again(view, Finding::new(Reason::AccountChanged, message), seen.at))
 }

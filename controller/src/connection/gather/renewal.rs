@@ -41,12 +41,11 @@ pub(super) async fn renew(connection: &JiraConnection, memory: &mut Memory, ctx:
     let read = memory.custody.read(&owner, ctx).await?;
     let Memory { custody, wallet, .. } = memory;
     let wallet = wallet.as_mut().ok_or(Error::NothingToAskWith)?;
-    let outcome = match &read {
-        Err(_) => Ok(()),
-        Ok(()) => {
-            let timeout = ctx.settings.of(&connection.spec).timeout.into();
-            Renewal { owner: &owner, custody, wallet, ctx, timeout }.run(renewals).await?
-        }
+    let outcome = if read.is_ok() {
+        let timeout = ctx.settings.of(&connection.spec).timeout.into();
+        Renewal { owner: &owner, custody, wallet, ctx, timeout }.run(renewals).await?
+    } else {
+        Ok(())
     };
     Ok(Answer::Renewal(standing(read, memory), outcome))
 }

@@ -331,7 +331,7 @@ pub(super) fn handshakes() -> impl Strategy<Value = Handshake> {
         1 => ends.prop_map(|end| ended(end).grant),
         6 => (0_u64..120, 0_u64..3, any::<bool>(), any::<bool>()).prop_map(|(end, renewals, renewable, named)| {
             let account = named.then(|| "bot".to_owned());
-            GrantStanding::Held(HeldGrant { renewable, account, ..held(noon(), renewals, noon() + minutes(end)) })
+            GrantStanding::Held(HeldGrant { account, renewable, ..held(noon(), renewals, noon() + minutes(end)) })
         }),
     ];
     let attempts = prop_oneof![
