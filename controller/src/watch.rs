@@ -5,7 +5,7 @@
 
 use std::{collections::HashSet, hash::Hash, sync::Arc};
 
-use crds::{JiraConnection, WorkspaceBinding};
+use crds::{JiraConnection, WorkspaceBinding, connection::status::ActiveCredential};
 use futures::{
     Stream, StreamExt,
     channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
@@ -89,10 +89,15 @@ impl Stores {
         let stored = self.connections.state();
         let refers = |connection: &&JiraConnection| {
             connection.namespace().as_deref() == Some(namespace)
-                && references::referents(&connection.spec).contains(referent)
+                && (references::referents(&connection.spec).contains(referent) || is_candidate(connection, referent))
         };
         stored.iter().filter_map(|stored| stored.0.as_ref().ok()).filter(refers).map(name_of).collect()
     }
+}
+
+fn is_candidate(connection: &JiraConnection, referent: &Referent) -> bool {
+    let candidate = references::credential(&connection.spec, ActiveCredential::Candidate);
+    candidate.map(references::secret).as_ref() == Some(referent)
 }
 
 impl Stores {

@@ -4,6 +4,7 @@
 //! total: no IO, no clock, no logging, no error. Trouble is a [`Finding`]. Every question that is asked fills its slot with
 //! an answer of the current pass, and such an answer is never asked for again, so this ends.
 
+mod candidate;
 mod claims;
 mod consent;
 mod details;
@@ -90,6 +91,7 @@ impl<'a> View<'a> {
         self.server(method)?;
         self.cloud_id(method)?;
         consent::given(self, method)?;
+        candidate::tried(self)?;
         self.token(method)?;
         self.identity(method)?;
         let projects = self.projects(demand)?;
@@ -234,6 +236,8 @@ impl<'a> View<'a> {
             Err(problem) if consent::tells_of_a_spent_token(problem) && self.token_may_be_spent() => {
                 Err(Stop::Ask(Question::Token))
             }
+            // The candidate was accepted once and is refused now: asked once more, it gives way to the primary.
+            Err(Problem::Rejected(_)) if candidate::may_fall_back(self) => Err(Stop::Ask(Question::Candidate)),
             Err(problem) => Err(consent::refused(self, problem, seen)),
         }
     }

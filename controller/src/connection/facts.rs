@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crds::{
     JiraConnectionSpec,
-    connection::status::Observed,
+    connection::status::{ActiveCredential, Observed},
     jira::{PermissionKey, ProjectKey},
 };
 use k8s_openapi::jiff::Timestamp;
@@ -101,6 +101,8 @@ pub enum Question {
     Handshake,
     /// Take this step, and how do they stand then?
     Step(Step),
+    /// Does Jira accept the credential that shall replace the one in use?
+    Candidate,
     /// What does Jira say of itself?
     Server,
     /// Which id does this Cloud site have?
@@ -154,6 +156,10 @@ pub enum Answer {
     Step(Step, Result<Handshake, HandshakeFault>, Result<(), Problem>),
     /// To [`Question::Token`] where a grant is renewed: how the grant stands after it.
     Renewal(Result<Handshake, HandshakeFault>, Result<(), Problem>),
+    /// To [`Question::Candidate`].
+    Candidate(Result<(), Problem>),
+    /// To [`Question::Candidate`] where a grant is renewed with it: how the grant stands after it.
+    CandidateRenewal(Result<Handshake, HandshakeFault>, Result<(), Problem>),
     /// To [`Question::Server`].
     Server(Result<Server, Problem>),
     /// To [`Question::CloudId`].
@@ -185,7 +191,10 @@ impl Answer {
             | Self::Handshake(_)
             // The token endpoint of Cloud is another host than the site.
             | Self::Step(..)
-            | Self::Renewal(..) => false,
+            | Self::Renewal(..)
+            | Self::CandidateRenewal(..)
+            // The one in use tells.
+            | Self::Candidate(_) => false,
             Self::Server(outcome) => out(outcome),
             Self::CloudId(outcome) => out(outcome),
             Self::Token(outcome) => out(outcome),
@@ -202,6 +211,8 @@ impl Answer {
 pub struct MaterialSeen {
     /// Versions of the values in use.
     pub observed: Vec<Observed>,
+    /// What was read of a credential that shall replace the one in use. `None` if none is named.
+    pub candidate: Option<Result<(), MaterialFault>>,
     /// Whether a value differs from the one in use before.
     pub changed: bool,
 }
@@ -239,6 +250,10 @@ pub struct Facts {
     pub route: Option<Result<(), RouteRefusal>>,
     /// See [`Question::Material`].
     pub material: Option<Result<Vec<Observed>, MaterialFault>>,
+    /// What was read of the candidate. `None` if none is named.
+    pub candidate_material: Option<Result<(), MaterialFault>>,
+    /// See [`Question::Candidate`].
+    pub candidate: Option<Seen<()>>,
     /// See [`Question::Handshake`].
     pub handshake: Option<Result<Handshake, HandshakeFault>>,
     /// Pass in which the owned Secrets were read last.
@@ -316,6 +331,11 @@ impl Facts {
                 self.record_handshake(found, stamp);
                 self.renewal = Some(renewal);
             }
+            Answer::Candidate(outcome) => self.record_candidate(outcome, stamp),
+            Answer::CandidateRenewal(found, outcome) => {
+                self.record_handshake(found, stamp);
+                self.record_candidate(outcome, stamp);
+            }
             Answer::Step(step, found, outcome) => self.record_step(found, (step, outcome), stamp),
             Answer::Server(outcome) => {
                 self.unrecognized.clear();
@@ -351,6 +371,7 @@ impl Facts {
         if material.as_ref().map_or(true, |seen| seen.changed) {
             self.unlearn();
         }
+        self.candidate_material = material.as_ref().ok().and_then(|seen| seen.candidate.clone());
         self.material = Some(material.map(|seen| seen.observed));
     }
 
@@ -371,6 +392,18 @@ impl Facts {
             self.trouble.take_if(|trouble| trouble.reason == Reason::SecretConflict);
         }
         self.handshake = Some(found);
+    }
+
+    /// What was proven with the one credential proves nothing for the other.
+    fn record_candidate(&mut self, outcome: Result<(), Problem>, stamp: Stamp) {
+        let before = self.active();
+        self.candidate = Some(seen(self.candidate.as_ref(), outcome, stamp));
+        if self.active() != before {
+            self.identity = None;
+            if self.handshake.is_none() {
+                self.token = None;
+            }
+        }
     }
 
     fn record_step(
@@ -403,6 +436,15 @@ impl Facts {
         self.projects.retain(|key, _| wanted(key));
         self.grants.retain(|key, _| wanted(key));
         self.issue_security.retain(|key, _| wanted(key));
+    }
+
+    /// Which credential is in use: the candidate as soon as Jira has accepted it.
+    #[must_use]
+    pub fn active(&self) -> ActiveCredential {
+        match &self.candidate {
+            Some(Seen { outcome: Ok(()), .. }) => ActiveCredential::Candidate,
+            Some(_) | None => ActiveCredential::Primary,
+        }
     }
 
     /// What Jira said of itself, if it did.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crds::{
     JiraConnection,
+    connection::status::ActiveCredential,
     jira::{BROWSE_USERS_AND_GROUPS, PermissionKey, ProjectKey},
 };
 use futures::{StreamExt, stream};
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     acceptance::{self, Acceptance},
     context::Context,
-    jira::{ApiBase, CloudId, Deployment, Gibberish, Jira, Problem, Session, Site},
+    jira::{ApiBase, CloudId, Deployment, Gibberish, Jira, Problem, Rejection, Session, Site},
 };
 
 /// How many projects are asked about at the same time, where each takes a request of its own.
@@ -41,6 +42,10 @@ pub(super) async fn answer(
     memory: &mut Memory,
     ctx: &Context,
 ) -> Result<Answer, Error> {
+    let active = memory.facts.active();
+    if let Some(wallet) = &mut memory.wallet {
+        wallet.active = active;
+    }
     match question {
         Question::Demand => return Ok(Answer::Demand(demand(connection, ctx))),
         Question::Route => return Ok(Answer::Route(site(connection, ctx).map(|_| ()))),
@@ -50,7 +55,11 @@ pub(super) async fn answer(
         Question::Token if memory.facts.handshake.is_some() => {
             return Box::pin(renewal::renew(connection, memory, ctx)).await;
         }
+        Question::Candidate if memory.facts.handshake.is_some() => {
+            return Box::pin(renewal::renew_with_candidate(connection, memory, ctx)).await;
+        }
         Question::Server
+        | Question::Candidate
         | Question::CloudId
         | Question::Token
         | Question::Identity(_)
@@ -64,6 +73,10 @@ pub(super) async fn answer(
     Ok(match question {
         Question::Server => Answer::Server(wallet.jira.server().await),
         Question::CloudId => Answer::CloudId(wallet.jira.cloud_id().await),
+        Question::Candidate => {
+            wallet.active = ActiveCredential::Candidate;
+            Answer::Candidate(candidate(wallet, deployment, cloud_id, ctx).await?)
+        }
         Question::Token => Answer::Token(token(wallet, deployment, ctx).await),
         Question::Identity(door) => {
             Answer::Identity(door, identity(wallet, session(wallet, deployment, door, cloud_id)?).await)
@@ -123,27 +136,47 @@ async fn material(connection: &JiraConnection, memory: &mut Memory, ctx: &Contex
     // The question before this one has found the site good; had it not, nobody would ask this one.
     let site = site(connection, ctx).map_err(|_| Error::NothingToAskWith)?;
     let read = secrets::read(connection, &site, ctx).await?;
-    Ok(Answer::Material(read.map(|wallet| match &memory.wallet {
+    Ok(Answer::Material(read.map(|(wallet, candidate)| match &memory.wallet {
         // Only labels or unrelated keys changed: what was proven with these values stays proven.
         Some(held) if held.holds(&wallet.values) && memory.same_way(connection) => {
-            MaterialSeen { observed: held.observed.clone(), changed: false }
+            MaterialSeen { observed: held.observed.clone(), candidate, changed: false }
         }
         Some(_) | None => {
             let observed = wallet.observed.clone();
             memory.wallet = Some(wallet);
             memory.way = Some(connection.spec.clone());
-            MaterialSeen { observed, changed: true }
+            MaterialSeen { observed, candidate, changed: true }
         }
     })))
 }
 
 async fn token(wallet: &mut Wallet, deployment: crds::jira::Deployment, ctx: &Context) -> Result<TokenEnd, Problem> {
-    let Credential::Client { id, secret, scopes } = &wallet.credential else {
+    let Credential::Client { id, secret, scopes } = wallet.credential() else {
         return Err(Problem::GrantTypeUnsupported);
     };
     let token = wallet.jira.client_credentials(self::deployment(deployment), id, secret, scopes).await?;
     wallet.access = Some(token.secret);
     Ok(TokenEnd(ctx.now() + token.lifetime))
+}
+
+/// Whether Jira accepts the candidate: a token is asked for with it, or who it belongs to.
+async fn candidate(
+    wallet: &mut Wallet,
+    deployment: crds::jira::Deployment,
+    cloud_id: Option<CloudId>,
+    ctx: &Context,
+) -> Result<Result<(), Problem>, Error> {
+    if matches!(wallet.credential(), Credential::Client { .. }) {
+        return Ok(token(wallet, deployment, ctx).await.map(|_| ()));
+    }
+    let at_site = identity(wallet, session(wallet, deployment, Door::Site, cloud_id.clone())?).await;
+    let refused = matches!(at_site, Err(Problem::Rejected(Rejection::Unauthorized | Rejection::Anonymous)));
+    if refused && cloud_id.is_some() {
+        // An API token does not tell whether it is scoped; a scoped one works at the gateway.
+        let at_gateway = identity(wallet, session(wallet, deployment, Door::Gateway, cloud_id)?).await;
+        return Ok(at_gateway.map(|_| ()));
+    }
+    Ok(at_site.map(|_| ()))
 }
 
 fn deployment(declared: crds::jira::Deployment) -> Deployment {
@@ -184,7 +217,7 @@ async fn identity(wallet: &Wallet, session: Session) -> Result<Identity, Problem
         Ok(account) => Ok(Identity::Known(account)),
         // A service account of Data Center is no principal of Jira's: it may not ask who it is, and may do other things.
         Err(Problem::Forbidden | Problem::NotFound | Problem::NotJira(Gibberish::Missing))
-            if session.base == ApiBase::DataCenter && matches!(wallet.credential, Credential::Client { .. }) =>
+            if session.base == ApiBase::DataCenter && matches!(wallet.credential(), Credential::Client { .. }) =>
         {
             Ok(Identity::Untold)
         }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crds::{JiraConnectionSpec, connection::auth::Method, reference::BundleKind};
+use crds::{
+    JiraConnectionSpec,
+    connection::{auth::Method, status::ActiveCredential},
+    reference::BundleKind,
+};
 
 use super::material::{Referent, ReferentKind};
 use crate::auth::{authorization_secret, grant_secret};
@@ -34,16 +38,10 @@ pub fn bundle(reference: &crds::reference::BundleReference) -> Referent {
     Referent { kind, name: reference.name.clone() }
 }
 
-/// Every object that a connection's spec names and that a check needs.
+/// Every object that a connection's spec names and that a check needs. A candidate is not needed.
 #[must_use]
 pub fn referents(spec: &JiraConnectionSpec) -> BTreeSet<Referent> {
-    let credential = spec.auth.method().and_then(|method| match method {
-        Method::OAuth2AuthorizationCode(method) => Some(secret(&method.client_secret_ref.name)),
-        Method::OAuth2ClientCredentials(method) => Some(secret(&method.client_secret_ref.name)),
-        Method::OAuth1(method) => method.private_key_secret_ref.as_ref().map(|key| secret(&key.name)),
-        Method::PersonalAccessToken(method) => Some(secret(&method.token_secret_ref.name)),
-        Method::ApiToken(method) => Some(secret(&method.token_secret_ref.name)),
-    });
+    let credential = credential(spec, ActiveCredential::Primary).map(secret);
     let headers = spec.headers.iter().flatten().map(|header| secret(&header.value_from.secret_key_ref.name));
     let tls = spec.tls.iter().flat_map(|tls| {
         let client = tls.client_certificate_secret_ref.as_ref().map(|reference| secret(&reference.name));
@@ -51,6 +49,42 @@ pub fn referents(spec: &JiraConnectionSpec) -> BTreeSet<Referent> {
     });
     let proxy = spec.proxy_secret_ref.iter().map(|reference| secret(&reference.name));
     credential.into_iter().chain(headers).chain(tls).chain(proxy).collect()
+}
+
+/// Name of the Secret that holds a credential. `None` where the spec names none.
+#[must_use]
+pub fn credential(spec: &JiraConnectionSpec, which: ActiveCredential) -> Option<&str> {
+    match spec.auth.method()? {
+        Method::OAuth2AuthorizationCode(method) => {
+            chosen(which, Some(&method.client_secret_ref), method.candidate_secret_ref.as_ref())
+                .map(|it| it.name.as_str())
+        }
+        Method::OAuth2ClientCredentials(method) => {
+            chosen(which, Some(&method.client_secret_ref), method.candidate_secret_ref.as_ref())
+                .map(|it| it.name.as_str())
+        }
+        Method::PersonalAccessToken(method) => {
+            chosen(which, Some(&method.token_secret_ref), method.candidate_secret_ref.as_ref())
+                .map(|it| it.name.as_str())
+        }
+        Method::ApiToken(method) => chosen(which, Some(&method.token_secret_ref), method.candidate_secret_ref.as_ref())
+            .map(|it| it.name.as_str()),
+        Method::OAuth1(method) => {
+            chosen(which, method.private_key_secret_ref.as_ref(), None).map(|it| it.name.as_str())
+        }
+    }
+}
+
+/// One of two references.
+pub(super) fn chosen<'a, T>(
+    which: ActiveCredential,
+    primary: Option<&'a T>,
+    candidate: Option<&'a T>,
+) -> Option<&'a T> {
+    match which {
+        ActiveCredential::Primary => primary,
+        ActiveCredential::Candidate => candidate,
+    }
 }
 
 /// Names of the two Secrets that the operator makes for a connection.

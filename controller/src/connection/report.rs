@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crds::{JiraConnection, JiraConnectionStatus};
+use crds::{JiraConnection, JiraConnectionStatus, connection::status::ActiveCredential};
 use k8s_openapi::jiff::Timestamp;
 use kube::{ResourceExt, runtime::controller::Action};
 
@@ -165,12 +165,32 @@ fn news(before: &JiraConnectionStatus, after: &JiraConnectionStatus) -> Option<N
         let tone = if ready.status == Truth::True.as_str() { Tone::Normal } else { Tone::Warning };
         return Some(Note { tone, reason: ready.reason.clone(), text: ready.message.clone() });
     }
+    if let Some(note) = switched(before, after) {
+        return Some(note);
+    }
     let (old, new) = (before.account.as_ref()?, after.account.as_ref()?);
     (old.id != new.id).then(|| Note {
         tone: Tone::Normal,
         reason: "AccountPinned".into(),
         text: format!("Jira now sees the account {}.", new.display_name.as_deref().unwrap_or(&new.id)),
     })
+}
+
+/// The candidate has replaced the primary, or had to give way to it.
+fn switched(before: &JiraConnectionStatus, after: &JiraConnectionStatus) -> Option<Note> {
+    let active = |status: &JiraConnectionStatus| status.credentials.as_ref()?.active;
+    let (tone, text) = match (active(before)?, active(after)?) {
+        (ActiveCredential::Primary, ActiveCredential::Candidate) => (
+            Tone::Normal,
+            "Jira accepts the candidate, and it is in use now. Name it as the primary in spec.auth, then end the old credential.",
+        ),
+        (ActiveCredential::Candidate, ActiveCredential::Primary) => {
+            (Tone::Warning, "The primary credential is in use again.")
+        }
+        (ActiveCredential::Primary, ActiveCredential::Primary)
+        | (ActiveCredential::Candidate, ActiveCredential::Candidate) => return None,
+    };
+    Some(Note { tone, reason: "CredentialSwitched".into(), text: text.into() })
 }
 
 /// Tells the owner of a connection that bindings are refused; who is refused learns nothing.

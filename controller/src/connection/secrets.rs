@@ -9,7 +9,10 @@ use std::{
 
 use crds::{
     JiraConnection,
-    connection::{auth::Method, status::Observed},
+    connection::{
+        auth::{Method, Scope},
+        status::{ActiveCredential, Observed},
+    },
     reference::SecretKeyReference,
 };
 use k8s_openapi::{
@@ -52,7 +55,7 @@ pub(super) async fn read(
     connection: &JiraConnection,
     site: &Site,
     ctx: &Context,
-) -> Result<Result<Wallet, MaterialFault>, Error> {
+) -> Result<Result<(Wallet, Option<Result<(), MaterialFault>>), MaterialFault>, Error> {
     let mut sheets = BTreeMap::new();
     for referent in references::referents(&connection.spec) {
         let Some(sheet) = fetch(connection, &referent, ctx).await? else {
@@ -63,7 +66,40 @@ pub(super) async fn read(
         }
         sheets.insert(referent, sheet);
     }
-    Ok(assemble(connection, site, Desk { sheets, taken: Values::new() }, ctx))
+    let candidate = candidate(connection, site, ctx).await?;
+    let desk = Desk { sheets, taken: Values::new() };
+    Ok(assemble(connection, site, desk, ctx).map(|mut wallet| {
+        let candidate = candidate.map(|read| {
+            read.map(|(credential, values, observed)| {
+                wallet.values.extend(values);
+                wallet.observed =
+                    wallet.observed.iter().cloned().chain([observed]).collect::<BTreeSet<_>>().into_iter().collect();
+                wallet.candidate = Some(credential);
+            })
+        });
+        (wallet, candidate)
+    }))
+}
+
+/// A credential that shall replace the one in use, with its values and the version of its Secret. What is wrong with it
+/// does not touch the one in use.
+type Candidate = Result<(Credential, Values, Observed), MaterialFault>;
+
+async fn candidate(connection: &JiraConnection, site: &Site, ctx: &Context) -> Result<Option<Candidate>, Error> {
+    let Some(referent) = references::credential(&connection.spec, ActiveCredential::Candidate).map(references::secret)
+    else {
+        return Ok(None);
+    };
+    let Some(sheet) = fetch(connection, &referent, ctx).await? else {
+        return Ok(Some(Err(MaterialFault::Missing(referent))));
+    };
+    if let Err(fault) = released(&referent, &sheet, site, ctx.requires_released_secrets) {
+        return Ok(Some(Err(fault)));
+    }
+    let observed = Observed { name: referent.name.clone(), resource_version: sheet.version.clone() };
+    let mut desk = Desk { sheets: BTreeMap::from([(referent, sheet)]), taken: Values::new() };
+    let credential = credential(connection, ActiveCredential::Candidate, &mut desk);
+    Ok(Some(credential.map(|credential| (credential, desk.taken, observed))))
 }
 
 async fn fetch(connection: &JiraConnection, referent: &Referent, ctx: &Context) -> Result<Option<Sheet>, Error> {
@@ -170,7 +206,7 @@ fn malformed(referent: &Referent, key: &str, fault: String) -> MaterialFault {
 }
 
 fn assemble(connection: &JiraConnection, site: &Site, mut desk: Desk, ctx: &Context) -> Result<Wallet, MaterialFault> {
-    let credential = credential(connection, &mut desk)?;
+    let credential = credential(connection, ActiveCredential::Primary, &mut desk)?;
     let route = route(connection, site, &mut desk, ctx)?;
     let blamed = route_keys(connection);
     let jira = ctx.network.connect(route).map_err(|fault| {
@@ -181,32 +217,53 @@ fn assemble(connection: &JiraConnection, site: &Site, mut desk: Desk, ctx: &Cont
     let observed: BTreeSet<_> = secrets
         .map(|(referent, sheet)| Observed { name: referent.name.clone(), resource_version: sheet.version.clone() })
         .collect();
-    Ok(Wallet { observed: observed.into_iter().collect(), values: desk.taken, credential, jira, access: None })
+    Ok(Wallet {
+        observed: observed.into_iter().collect(),
+        values: desk.taken,
+        primary: credential,
+        candidate: None,
+        active: ActiveCredential::Primary,
+        jira,
+        access: None,
+    })
 }
 
-fn credential(connection: &JiraConnection, desk: &mut Desk) -> Result<Credential, MaterialFault> {
-    let client = |desk: &mut Desk, name: &str, scopes: &Option<Vec<crds::connection::auth::Scope>>| {
-        let referent = references::secret(name);
-        Ok(Credential::Client {
-            id: desk.take_token(&referent, CLIENT_ID)?.expose_secret().to_owned(),
-            secret: desk.take_token(&referent, CLIENT_SECRET)?,
-            scopes: scopes.iter().flatten().map(|scope| scope.0.clone()).collect(),
-        })
+fn credential(
+    connection: &JiraConnection,
+    which: ActiveCredential,
+    desk: &mut Desk,
+) -> Result<Credential, MaterialFault> {
+    let absent = || MaterialFault::Missing(references::secret(&connection.name_any()));
+    let key = |primary, candidate: &'_ Option<SecretKeyReference>| {
+        references::chosen(which, Some(primary), candidate.as_ref()).ok_or_else(absent).cloned()
     };
+    let name = references::credential(&connection.spec, which);
     match connection.spec.auth.method() {
-        Some(Method::OAuth2AuthorizationCode(method)) => client(desk, &method.client_secret_ref.name, &method.scopes),
-        Some(Method::OAuth2ClientCredentials(method)) => client(desk, &method.client_secret_ref.name, &method.scopes),
-        Some(Method::PersonalAccessToken(method)) => desk.take_key(&method.token_secret_ref).map(Credential::Bearer),
+        Some(Method::OAuth2AuthorizationCode(method)) => client(desk, name.ok_or_else(absent)?, method.scopes.as_ref()),
+        Some(Method::OAuth2ClientCredentials(method)) => client(desk, name.ok_or_else(absent)?, method.scopes.as_ref()),
+        Some(Method::PersonalAccessToken(method)) => {
+            let key = key(&method.token_secret_ref, &method.candidate_secret_ref)?;
+            desk.take_key(&key).map(Credential::Bearer)
+        }
         Some(Method::ApiToken(method)) => {
-            let token = desk.take_key(&method.token_secret_ref)?;
+            let token = desk.take_key(&key(&method.token_secret_ref, &method.candidate_secret_ref)?)?;
             Ok(Credential::Basic { user: method.email.clone(), token })
         }
         Some(Method::OAuth1(method)) => {
             let pair = method.private_key_secret_ref.as_ref().map(|key| key_pair(key, desk)).transpose()?;
             Ok(Credential::Consumer { key: method.consumer_key.clone(), pair: pair.map(Arc::new) })
         }
-        None => Err(MaterialFault::Missing(references::secret(&connection.name_any()))),
+        None => Err(absent()),
     }
+}
+
+fn client(desk: &mut Desk, name: &str, scopes: Option<&Vec<Scope>>) -> Result<Credential, MaterialFault> {
+    let referent = references::secret(name);
+    Ok(Credential::Client {
+        id: desk.take_token(&referent, CLIENT_ID)?.expose_secret().to_owned(),
+        secret: desk.take_token(&referent, CLIENT_SECRET)?,
+        scopes: scopes.into_iter().flatten().map(|scope| scope.0.clone()).collect(),
+    })
 }
 
 fn key_pair(reference: &SecretKeyReference, desk: &mut Desk) -> Result<KeyPair, MaterialFault> {

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use crds::connection::status::Observed;
+use crds::connection::status::{ActiveCredential, Observed};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::material::Referent;
@@ -54,7 +54,11 @@ pub struct Wallet {
     /// The values in use.
     pub values: Values,
     /// The credential made of them.
-    pub credential: Credential,
+    pub primary: Credential,
+    /// The one that shall replace it.
+    pub candidate: Option<Credential>,
+    /// Which of the two is in use.
+    pub active: ActiveCredential,
     /// The way to Jira made of them.
     pub jira: Jira,
     /// The access token that the credential got.
@@ -73,10 +77,19 @@ impl Wallet {
                 .all(|((mine, held), (theirs, read))| mine == theirs && held.expose_secret() == read.expose_secret())
     }
 
+    /// The credential in use.
+    #[must_use]
+    pub fn credential(&self) -> &Credential {
+        match (self.active, &self.candidate) {
+            (ActiveCredential::Candidate, Some(candidate)) => candidate,
+            (ActiveCredential::Candidate, None) | (ActiveCredential::Primary, _) => &self.primary,
+        }
+    }
+
     /// What a request carries. `None` where an access token has to be asked for first.
     #[must_use]
     pub fn authorization(&self) -> Option<Authorization> {
-        match &self.credential {
+        match self.credential() {
             Credential::Bearer(token) => Some(Authorization::Bearer(token.clone())),
             Credential::Basic { user, token } => {
                 Some(Authorization::Basic { user: user.clone(), token: token.clone() })
@@ -89,7 +102,7 @@ impl Wallet {
     /// Id and secret of the OAuth 2.0 client.
     #[must_use]
     pub fn client(&self) -> Option<ClientCredentials<'_>> {
-        match &self.credential {
+        match self.credential() {
             Credential::Client { id, secret, .. } => Some(ClientCredentials { id, secret }),
             Credential::Bearer(_) | Credential::Basic { .. } | Credential::Consumer { .. } => None,
         }
@@ -98,7 +111,7 @@ impl Wallet {
     /// Client id or consumer key: to whom a grant is given.
     #[must_use]
     pub fn client_id(&self) -> Option<String> {
-        match &self.credential {
+        match self.credential() {
             Credential::Client { id, .. } => Some(id.clone()),
             Credential::Consumer { key, .. } => Some(key.clone()),
             Credential::Bearer(_) | Credential::Basic { .. } => None,
@@ -108,7 +121,7 @@ impl Wallet {
     /// What signs requests of the OAuth 1.0a consumer, with a token or without one.
     #[must_use]
     pub fn signer(&self, token: Option<SecretString>) -> Option<Signer> {
-        match &self.credential {
+        match self.credential() {
             Credential::Consumer { key, pair: Some(pair) } => {
                 Some(Signer { consumer_key: key.clone(), key: Arc::clone(pair), token })
             }
@@ -122,7 +135,7 @@ impl Wallet {
     /// Public key of the OAuth 1.0a consumer, PEM.
     #[must_use]
     pub fn public_key(&self) -> Option<String> {
-        match &self.credential {
+        match self.credential() {
             Credential::Consumer { pair, .. } => pair.as_ref().map(|pair| pair.public_pem().to_owned()),
             Credential::Bearer(_) | Credential::Basic { .. } | Credential::Client { .. } => None,
         }

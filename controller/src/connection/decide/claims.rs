@@ -5,7 +5,7 @@ use std::time::Duration;
 use crds::connection::{auth::Method, status::AccountKind};
 
 use super::{
-    OAUTH2_SINCE, consent,
+    OAUTH2_SINCE, candidate, consent,
     details::{account, day, fixed_end},
     lacking::Lacking,
     verdict::{Progress, Verdict},
@@ -85,12 +85,15 @@ fn resolved(view: &View<'_>, finding: &Finding) -> Claim {
     match &view.facts.material {
         _ if finding.reason == Reason::Suspended => kept(view, about),
         None => not_checked(about),
-        Some(Ok(_)) => Claim::new(
-            about,
-            Truth::True,
-            "Resolved",
-            "Every referenced Secret and ConfigMap is there and can be used.",
-        ),
+        Some(Ok(_)) => match candidate::fault(view) {
+            Some((reason, message)) => Claim::new(about, Truth::True, reason, message),
+            None => Claim::new(
+                about,
+                Truth::True,
+                "Resolved",
+                "Every referenced Secret and ConfigMap is there and can be used.",
+            ),
+        },
         Some(Err(fault)) => Claim::new(about, Truth::False, finding.reason.as_str(), fault.to_string()),
     }
 }

@@ -7,8 +7,7 @@ use crds::{
     connection::{
         auth::Method,
         status::{
-            Account, AccountKind, ActiveCredential, Authorization, Bindings, Credentials, MOST_ENTRIES,
-            ProjectIssueSecurity, Server,
+            Account, AccountKind, Authorization, Bindings, Credentials, MOST_ENTRIES, ProjectIssueSecurity, Server,
         },
     },
     jira::{Deployment, ProjectKey},
@@ -100,7 +99,7 @@ fn credentials(view: &View<'_>) -> Option<Credentials> {
         return None;
     };
     Some(Credentials {
-        active: Some(ActiveCredential::Primary),
+        active: Some(view.facts.active()),
         expires_at: fixed_end(view).map(day),
         observed: observed.iter().take(MOST_ENTRIES).cloned().collect(),
     })

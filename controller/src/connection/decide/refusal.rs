@@ -148,8 +148,10 @@ fn same_basis(view: &View<'_>, status: &JiraConnectionStatus) -> bool {
         |all: &[Observed], name: &str| all.iter().find(|one| one.name == name).map(|one| one.resource_version.clone());
     let same_values = match (view.credential_name(), view.facts.known_handshake()) {
         (Some(name), _) => {
-            let known = status.credentials.as_ref().and_then(|credentials| version(&credentials.observed, name));
-            known.is_some() && known == version(observed, name)
+            let told = status.credentials.as_ref();
+            let known = told.and_then(|credentials| version(&credentials.observed, name));
+            let same_choice = told.is_some_and(|told| told.active == Some(view.facts.active()));
+            known.is_some() && known == version(observed, name) && same_choice
         }
         // A key pair of the operator's own does not change.
         (None, Some(_)) => true,

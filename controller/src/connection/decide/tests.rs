@@ -2,6 +2,7 @@
 //!
 //! A [`World`] answers the questions; `decide` is run against it as `reconcile` would, without a clock or a client.
 
+mod candidate;
 mod consent;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,10 @@ struct World {
     demand: Demand,
     route: Result<(), RouteRefusal>,
     material: Result<&'static str, MaterialFault>,
+    /// What was read of a candidate.
+    candidate_material: Option<Result<(), MaterialFault>>,
+    /// Whether Jira accepts the candidate.
+    candidate: Result<(), Problem>,
     /// How grant and attempt stand.
     handshake: Result<Handshake, HandshakeFault>,
     /// How they stand after a step, and what stands in its way.
@@ -85,6 +90,8 @@ fn center() -> World {
         demand: Demand::default(),
         route: Ok(()),
         material: Ok("1"),
+        candidate_material: None,
+        candidate: Ok(()),
         handshake: Ok(consent::nothing()),
         step: (consent::nothing(), Ok(())),
         renewal: (consent::nothing(), Ok(())),
@@ -117,8 +124,13 @@ impl World {
             Question::Route => Answer::Route(self.route.clone()),
             Question::Material => Answer::Material(self.material.clone().map(|version| MaterialSeen {
                 observed: vec![Observed { name: "secret".into(), resource_version: version.into() }],
+                candidate: self.candidate_material.clone(),
                 changed: before != Some(version),
             })),
+            Question::Candidate if known.handshake.is_some() => {
+                Answer::CandidateRenewal(Ok(self.renewal.0.clone()), self.candidate.clone())
+            }
+            Question::Candidate => Answer::Candidate(self.candidate.clone()),
             Question::Handshake => Answer::Handshake(self.handshake.clone()),
             Question::Step(step) => Answer::Step(*step, Ok(self.step.0.clone()), self.step.1.clone()),
             Question::Token if known.handshake.is_some() => {

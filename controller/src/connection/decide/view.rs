@@ -4,14 +4,20 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crds::{
     JiraConnection, JiraConnectionSpec, JiraConnectionStatus,
-    connection::{GlobalPermission, auth::Method, status::Effective},
+    connection::{
+        GlobalPermission,
+        status::{Effective, MOST_ENTRIES},
+    },
     jira::{PermissionKey, ProjectKey},
 };
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     condition::{self, About, Claim, Truth},
-    connection::facts::{Demand, Facts},
+    connection::{
+        facts::{Demand, Facts},
+        references,
+    },
     jira::Project,
 };
 
@@ -35,15 +41,19 @@ impl<'a> View<'a> {
         &self.connection.spec
     }
 
-    /// Name of the Secret that holds the credential.
+    /// Name of the Secret that holds the credential in use.
     pub(super) fn credential_name(&self) -> Option<&'a str> {
-        Some(match self.spec().auth.method()? {
-            Method::OAuth2AuthorizationCode(method) => &method.client_secret_ref.name,
-            Method::OAuth2ClientCredentials(method) => &method.client_secret_ref.name,
-            Method::OAuth1(method) => &method.private_key_secret_ref.as_ref()?.name,
-            Method::PersonalAccessToken(method) => &method.token_secret_ref.name,
-            Method::ApiToken(method) => &method.token_secret_ref.name,
-        })
+        references::credential(self.spec(), self.facts.active())
+    }
+
+    /// Whether the status speaks of this generation and of the referenced objects as they are now.
+    pub(super) fn same_material(&self) -> bool {
+        let told = self.previous_status().filter(|it| it.observed_generation == self.connection.metadata.generation);
+        let told = told.and_then(|status| status.credentials.as_ref());
+        let Some(Ok(observed)) = &self.facts.material else {
+            return false;
+        };
+        told.is_some_and(|told| told.observed.iter().eq(observed.iter().take(MOST_ENTRIES)))
     }
 
     pub(super) fn wanted_projects(&self, demand: &Demand) -> BTreeSet<ProjectKey> {

@@ -72,7 +72,7 @@ fn load(custody: &Custody, wallet: &mut Wallet, ours: bool) {
         Tokens::OAuth2 { access_token, .. } => access_token.clone(),
         Tokens::OAuth1 { token, .. } => token.clone(),
     });
-    if let Credential::Consumer { pair: pair @ None, .. } = &mut wallet.credential {
+    if let Credential::Consumer { pair: pair @ None, .. } = &mut wallet.primary {
         // One that cannot be read is made anew.
         *pair = secret.private_key.as_ref().and_then(|pem| KeyPair::from_pem(pem).ok()).map(Arc::new);
     }
@@ -131,7 +131,7 @@ impl Desk<'_> {
         let pem = pair.to_pem().map_err(Error::WriteKeyPair)?;
         let changes = Changes::from([(PRIVATE_KEY, Some(stored_key(&pem)))]);
         if self.custody.change_grant(&self.owner, self.ctx, &changes).await? == Write::Done
-            && let Credential::Consumer { pair: held, .. } = &mut self.wallet.credential
+            && let Credential::Consumer { pair: held, .. } = &mut self.wallet.primary
         {
             *held = Some(Arc::new(pair));
         }
@@ -206,7 +206,7 @@ impl Desk<'_> {
     }
 
     fn oauth2_address(&self, state: &State, redirect_uri: &str) -> Result<(Url, Preparation), Error> {
-        let Credential::Client { id, scopes, .. } = &self.wallet.credential else {
+        let Credential::Client { id, scopes, .. } = self.wallet.credential() else {
             return Err(Error::NothingToAskWith);
         };
         let verifier = pkce::verifier().map_err(Error::Randomness)?;

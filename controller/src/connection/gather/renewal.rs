@@ -5,13 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use crds::JiraConnection;
+use crds::{JiraConnection, connection::status::ActiveCredential};
 
 use super::{
     super::{
         Error,
         custody::{Custody, Write},
         facts::Answer,
+        handshake::Handshake,
         memory::Memory,
         wallet::Wallet,
     },
@@ -34,7 +35,7 @@ use crate::{
 /// When the API server does not answer or does not store what has to be stored.
 pub(super) async fn renew(connection: &JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Answer, Error> {
     let owner = Owner::of(connection).ok_or(Error::Gone)?;
-    let Some(renewals) = memory.facts.known_handshake().and_then(|it| it.held()).map(|held| held.renewals) else {
+    let Some(renewals) = memory.facts.known_handshake().and_then(Handshake::held).map(|held| held.renewals) else {
         return Err(Error::NothingToAskWith);
     };
     // Another process may have written since the last look, and the watch may not have told yet.
@@ -48,6 +49,29 @@ pub(super) async fn renew(connection: &JiraConnection, memory: &mut Memory, ctx:
         Ok(())
     };
     Ok(Answer::Renewal(standing(read, memory), outcome))
+}
+
+/// Renews the grant with the client secret that shall replace the one in use: the way to prove it.
+///
+/// # Errors
+/// As for [`renew`].
+pub(super) async fn renew_with_candidate(
+    connection: &JiraConnection,
+    memory: &mut Memory,
+    ctx: &Context,
+) -> Result<Answer, Error> {
+    let given_to = memory.facts.known_handshake().and_then(Handshake::held).map(|held| held.client.clone());
+    let wallet = memory.wallet.as_mut().ok_or(Error::NothingToAskWith)?;
+    wallet.active = ActiveCredential::Candidate;
+    if wallet.client_id() != given_to {
+        // A refresh token belongs to one client id. Another one must not even be tried: Jira would end the grant.
+        wallet.active = ActiveCredential::Primary;
+        return Ok(Answer::Candidate(Err(Problem::ClientSecretRejected)));
+    }
+    match renew(connection, memory, ctx).await? {
+        Answer::Renewal(found, outcome) => Ok(Answer::CandidateRenewal(found, outcome)),
+        other => Ok(other),
+    }
 }
 
 struct Renewal<'a> {
