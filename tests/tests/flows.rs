@@ -6,6 +6,8 @@
 mod lost;
 #[path = "flows/renewed.rs"]
 mod renewed;
+#[path = "flows/rotated.rs"]
+mod rotated;
 #[path = "flows/scene.rs"]
 mod scene;
 #[path = "flows/ways.rs"]

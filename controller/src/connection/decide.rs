@@ -97,6 +97,7 @@ impl<'a> View<'a> {
         let projects = self.projects(demand)?;
         self.grants(demand, &projects)?;
         self.issue_security(&projects)?;
+        self.expiry(method)?;
         Ok(plan::weigh(self))
     }
 
@@ -347,6 +348,17 @@ impl<'a> View<'a> {
             Err(problem) if !tolerable(problem) => Err(self.failed(problem, seen)),
             Ok(_) | Err(_) => Ok(()),
         })
+    }
+
+    /// A personal access token can tell its own end. That is no part of a first check, which shall be quick.
+    fn expiry(&self, method: Method<'_>) -> Result<(), Stop> {
+        let again =
+            self.facts.concluded.is_some() && self.facts.identity.as_ref().is_some_and(|it| it.pass == self.facts.pass);
+        let due = self.remembered(self.facts.expiry.as_ref(), schedule::LOOK, |_| true).is_none();
+        if matches!(method, Method::PersonalAccessToken(_)) && again && due {
+            return Err(Stop::Ask(Question::Expiry));
+        }
+        Ok(())
     }
 
     /// What this Jira cannot answer becomes unknown; it never fails the connection.

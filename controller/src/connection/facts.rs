@@ -117,6 +117,8 @@ pub enum Question {
     Grants(GrantQuestion),
     /// Can we see secured issues of these projects?
     IssueSecurity(BTreeSet<ProjectKey>),
+    /// When does the credential end, as far as Jira tells?
+    Expiry,
 }
 
 /// What of permissions to ask.
@@ -174,6 +176,8 @@ pub enum Answer {
     Grants(GrantAnswer),
     /// To [`Question::IssueSecurity`].
     IssueSecurity(BTreeMap<ProjectKey, Result<IssueSecurity, Problem>>),
+    /// To [`Question::Expiry`]: `None` for one without an end, or whose end cannot be told.
+    Expiry(Result<Option<Timestamp>, Problem>),
 }
 
 impl Answer {
@@ -202,6 +206,7 @@ impl Answer {
             Self::Projects(found) => found.values().any(out),
             Self::Grants(found) => found.global.as_ref().is_some_and(out) || found.projects.values().any(out),
             Self::IssueSecurity(found) => found.values().any(out),
+            Self::Expiry(outcome) => out(outcome),
         }
     }
 }
@@ -284,6 +289,8 @@ pub struct Facts {
     pub unrecognized: BTreeSet<PermissionKey>,
     /// See [`Question::IssueSecurity`].
     pub issue_security: BTreeMap<ProjectKey, Seen<IssueSecurity>>,
+    /// See [`Question::Expiry`].
+    pub expiry: Option<Seen<Option<Timestamp>>>,
 }
 
 impl Facts {
@@ -356,6 +363,7 @@ impl Facts {
                 self.unrecognized.extend(grants.flat_map(|grant| grant.unrecognized.iter().cloned()));
                 self.answers = record_each(&mut self.grants, projects, stamp, apart);
             }
+            Answer::Expiry(outcome) => self.expiry = Some(seen(self.expiry.as_ref(), outcome, stamp)),
             Answer::IssueSecurity(found) => self.answers = record_each(&mut self.issue_security, found, stamp, apart),
         }
     }

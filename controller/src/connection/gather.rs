@@ -13,6 +13,7 @@ use crds::{
     jira::{BROWSE_USERS_AND_GROUPS, PermissionKey, ProjectKey},
 };
 use futures::{StreamExt, stream};
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     acceptance::{self, Acceptance},
     context::Context,
-    jira::{ApiBase, CloudId, Deployment, Gibberish, Jira, Problem, Rejection, Session, Site},
+    jira::{ApiBase, CloudId, Deployment, Gibberish, Jira, PersonalAccessToken, Problem, Rejection, Session, Site},
 };
 
 /// How many projects are asked about at the same time, where each takes a request of its own.
@@ -65,7 +66,8 @@ pub(super) async fn answer(
         | Question::Identity(_)
         | Question::Projects(_)
         | Question::Grants(_)
-        | Question::IssueSecurity(_) => {}
+        | Question::IssueSecurity(_)
+        | Question::Expiry => {}
     }
     let cloud_id = memory.facts.known_cloud_id().cloned();
     let wallet = memory.wallet.as_mut().ok_or(Error::NothingToAskWith)?;
@@ -88,6 +90,10 @@ pub(super) async fn answer(
         Question::Grants(asked) => Answer::Grants(
             grants(&wallet.jira, &session_now(wallet, memory.facts.door, deployment, cloud_id)?, asked).await,
         ),
+        Question::Expiry => {
+            let session = session_now(wallet, memory.facts.door, deployment, cloud_id)?;
+            Answer::Expiry(wallet.jira.personal_access_tokens(&session).await.map(|tokens| end_of_ours(&tokens)))
+        }
         Question::IssueSecurity(keys) => {
             let session = session_now(wallet, memory.facts.door, deployment, cloud_id)?;
             let jira = &wallet.jira;
@@ -222,6 +228,15 @@ async fn identity(wallet: &Wallet, session: Session) -> Result<Identity, Problem
             Ok(Identity::Untold)
         }
         Err(problem) => Err(problem),
+    }
+}
+
+/// The end of the token in use: of the only one, or of the one that was used last. Jira does not tell which was ours.
+fn end_of_ours(tokens: &[PersonalAccessToken]) -> Option<Timestamp> {
+    match tokens {
+        [] => None,
+        [only] => only.ends_at,
+        several => several.iter().max_by_key(|token| token.last_used_at)?.ends_at,
     }
 }
 

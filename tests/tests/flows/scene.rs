@@ -42,6 +42,16 @@ pub fn hash(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
+/// The operator of this test binary, with pages.
+pub async fn start_operator() {
+    stage::operator_with(|settings| {
+        settings.arguments =
+            vec![format!("--public-url={}", public_url()), format!("--pages-address=127.0.0.1:{}", port())];
+        settings.log_level = Some("controller=trace,info".to_owned());
+    })
+    .await;
+}
+
 /// Which way leads in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -71,12 +81,7 @@ impl Scene {
         change: impl FnOnce(&mut Instance),
         change_app: impl FnOnce(&mut App),
     ) -> Self {
-        stage::operator_with(|settings| {
-            settings.arguments =
-                vec![format!("--public-url={}", public_url()), format!("--pages-address=127.0.0.1:{}", port())];
-            settings.log_level = Some("controller=trace,info".to_owned());
-        })
-        .await;
+        start_operator().await;
         let stage = Stage::open(prefix).await;
         let way = if protocol == Protocol::Cloud { Way::ApiToken } else { Way::PersonalAccessToken };
         let site = stage.site_with("jira", way, &["WEB"], |instance| {

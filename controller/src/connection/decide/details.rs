@@ -122,8 +122,20 @@ fn authorization(view: &View<'_>) -> Option<Authorization> {
 
 /// The end of the credential that nothing moves, as far as it is known.
 pub(super) fn fixed_end(view: &View<'_>) -> Option<Timestamp> {
-    let granted = view.facts.known_handshake().and_then(|handshake| handshake.held()?.final_end);
-    granted.or_else(|| declared_end(view))
+    if let Some(handshake) = view.facts.known_handshake() {
+        return handshake.held()?.final_end;
+    }
+    match view.facts.expiry.as_ref().map(|seen| &seen.outcome) {
+        Some(Ok(told)) => told.or_else(|| declared_end(view)),
+        Some(Err(_)) | None => told_before(view).or_else(|| declared_end(view)),
+    }
+}
+
+/// What the status says of the end, while Jira has not been asked again.
+fn told_before(view: &View<'_>) -> Option<Timestamp> {
+    let credentials = view.previous_status().filter(|_| view.same_material())?.credentials.as_ref()?;
+    let day = credentials.expires_at.as_ref().filter(|_| credentials.active == Some(view.facts.active()))?;
+    format!("{day}T00:00:00Z").parse().ok()
 }
 
 /// The declared end of the credential. `None` where none is declared, or what is declared is no time.

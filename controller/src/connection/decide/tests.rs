@@ -69,6 +69,7 @@ struct World {
     global: Result<bool, Problem>,
     grant: Result<BTreeSet<PermissionKey>, Problem>,
     security: Result<IssueSecurity, Problem>,
+    expiry: Result<Option<Timestamp>, Problem>,
 }
 
 fn server(deployment: jira::Deployment, numbers: &[u64]) -> Server {
@@ -104,6 +105,7 @@ fn center() -> World {
         global: Ok(true),
         grant: Ok(all_seven()),
         security: Ok(IssueSecurity::NotConfigured),
+        expiry: Ok(None),
     }
 }
 
@@ -153,6 +155,7 @@ impl World {
                 global: asked.global.then(|| self.global.clone()),
                 projects: asked.projects.keys().map(|key| (key.clone(), self.granted())).collect(),
             }),
+            Question::Expiry => Answer::Expiry(self.expiry.clone()),
             Question::IssueSecurity(keys) => {
                 Answer::IssueSecurity(keys.iter().map(|key| (key.clone(), self.security.clone())).collect())
             }
@@ -381,6 +384,7 @@ fn a_steady_check_asks_for_identity_and_permissions_only(#[case] mut life: Life,
     life.pass(&world, noon());
     let before = life.connection.status.clone();
     let plan = life.pass(&world, noon() + minutes(6));
+    life.asked.retain(|it| *it != Question::Expiry);
     assert!(matches!(life.asked[..], [Question::Identity(_), Question::Grants(_)]), "{:?}", life.asked);
     assert_eq!(life.connection.status, before);
     assert!(plan.wake.is_some_and(|wake| wake > noon() + minutes(10)));
@@ -617,7 +621,7 @@ fn a_wish_is_echoed_and_makes_everything_be_asked_anew() {
     life.pass(&center(), noon());
     life.wish("now");
     life.pass(&center(), noon() + Duration::from_secs(1));
-    assert_eq!(life.asked.len(), 5, "{:?}", life.asked);
+    assert_eq!(life.asked.len(), 6, "{:?}", life.asked);
     assert_eq!(life.connection.status.as_ref().unwrap().last_handled_requested_at.as_deref(), Some("now"));
     life.pass(&center(), noon() + Duration::from_secs(2));
     assert_eq!(life.asked, []);
@@ -838,6 +842,40 @@ fn a_declared_end_is_forecast_two_weeks_ahead(#[case] days: i64, #[case] expecte
     assert_eq!((life.truth(About::CredentialsExpiring), life.reason()), (expected, "ConnectionVerified"));
     let shown = life.connection.status.as_ref().unwrap().credentials.as_ref().unwrap().expires_at.clone();
     assert_eq!(shown, Some(end.strftime("%Y-%m-%d").to_string()));
+}
+
+#[rstest]
+#[case::jira_tells(Ok(Some(20)), None, Some(20))]
+#[case::jira_knows_better(Ok(Some(20)), Some(60), Some(20))]
+#[case::jira_knows_no_end(Ok(None), Some(60), Some(60))]
+#[case::jira_does_not_say(Err(Problem::Forbidden), Some(60), Some(60))]
+#[case::nobody_says(Err(Problem::MethodUnavailable), None, None)]
+fn the_end_of_a_personal_access_token_is_asked_for_after_the_first_check(
+    #[case] told: Result<Option<u64>, Problem>,
+    #[case] declared: Option<u64>,
+    #[case] shown: Option<u64>,
+) {
+    let day = |days: u64| noon() + Duration::from_secs(days * 86_400);
+    let mut auth = pat();
+    if let Some(days) = declared {
+        auth["personalAccessToken"]["expiresAt"] = json!(day(days).to_string());
+    }
+    let mut life = Life::of(&auth, "DataCenter");
+    let world = World { expiry: told.map(|days| days.map(day)), ..center() };
+    life.pass(&world, noon());
+    assert!(!life.asked.contains(&Question::Expiry), "{:?}", life.asked);
+    life.pass(&world, noon() + minutes(6));
+    assert!(life.asked.contains(&Question::Expiry), "{:?}", life.asked);
+    let expected = shown.map(|days| day(days).strftime("%Y-%m-%d").to_string());
+    let status = |life: &Life| life.connection.status.clone().unwrap();
+    assert_eq!(status(&life).credentials.unwrap().expires_at, expected);
+    let before = status(&life);
+    life.restart();
+    life.pass(&world, noon() + minutes(12));
+    assert_eq!(status(&life), before, "a restart forgets nothing of it");
+    life.pass(&world, noon() + minutes(18));
+    life.pass(&world, noon() + minutes(24));
+    assert!(!life.asked.contains(&Question::Expiry), "{:?}", life.asked);
 }
 
 proptest! {
