@@ -116,7 +116,7 @@ fn reachable(view: &View<'_>, finding: &Finding) -> Claim {
         | Reason::SecretConflict
             if view.facts.known_server().is_none() =>
         {
-            not_checked(about)
+            kept(view, about)
         }
         Reason::ConnectionVerified
         | Reason::Progressing

@@ -227,6 +227,8 @@ pub(super) fn renewed(view: &View<'_>) -> Result<(), Stop> {
             // A token that still lasts carries the connection over trouble at the token endpoint.
             Ok(()) | Err(_) => Ok(()),
         },
+        // What has just been renewed is not renewed again, however soon it ends.
+        Some(seen) if seen.outcome.is_ok() && view.now < seen.at + schedule::rest(held) => Ok(()),
         Some(seen) if lasts && seen.outcome.as_ref().is_err_and(|problem| must_wait(view, problem, seen)) => Ok(()),
         Some(_) | None => Err(Stop::Ask(Question::Token)),
     }

@@ -27,6 +27,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Longest wait after an outage.
 const LAST_RETRY: Duration = Duration::from_secs(300);
 
+/// Longest time that a renewed grant is left alone, whatever its token's end.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+
 /// How long before its end a token is renewed at the earliest.
 const LONGEST_AHEAD: Duration = Duration::from_secs(24 * 3600);
 
@@ -79,6 +82,11 @@ pub(super) fn renewal(view: &View<'_>, held: &HeldGrant) -> Timestamp {
 /// How long before its end the token of a grant is no longer used for a new check.
 pub(super) fn margin(held: &HeldGrant) -> Duration {
     (life(held) / 12).min(TOKEN_MARGIN)
+}
+
+/// Shortest time between two renewals of a grant.
+pub(super) fn rest(held: &HeldGrant) -> Duration {
+    (life(held) / 2).min(LONGEST_REST)
 }
 
 fn life(held: &HeldGrant) -> Duration {
