@@ -4,6 +4,7 @@ mod act;
 pub mod custody;
 pub mod decide;
 pub mod facts;
+pub mod farewell;
 pub mod finding;
 mod gather;
 pub mod handshake;
@@ -72,6 +73,9 @@ pub enum Error {
         /// Why not.
         source: Box<kube::Error>,
     },
+    /// The finalizer could not be written.
+    #[error("writing the finalizer")]
+    WriteFinalizer(#[source] Box<kube::Error>),
     /// A key pair could not be made.
     #[error("making a key pair")]
     MakeKeyPair(#[source] MakingFault),
@@ -95,11 +99,12 @@ pub enum Error {
 /// When the API server does not answer, or the object cannot be read.
 pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<Context>) -> Result<Action, Error> {
     let mut connection = object.0.clone().map_err(|invalid| Error::Invalid(Box::new(invalid)))?;
-    if connection.metadata.deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
-    }
     let name = (connection.namespace().unwrap_or_default(), connection.name_any());
     let _turn = ctx.turns.take(&name).await;
+    if connection.metadata.deletion_timestamp.is_some() {
+        farewell::take(&connection, &ctx).await?;
+        return Ok(Action::await_change());
+    }
     let started = Instant::now();
     let mut memory = ctx.memories.take(&name, connection.metadata.uid.as_ref());
     status::prefer_written(&mut connection, memory.written.as_ref());
@@ -221,6 +226,7 @@ pub fn error_policy(object: Arc<DeserializeGuard<JiraConnection>>, error: &Error
         Error::Read { .. }
         | Error::WriteStatus(_)
         | Error::WriteSecret { .. }
+        | Error::WriteFinalizer(_)
         | Error::MakeKeyPair(_)
         | Error::WriteKeyPair(_)
         | Error::Randomness(_)

@@ -84,6 +84,13 @@ impl Stores {
         Some(self.namespaces.get(&ObjectRef::new(namespace))?.labels().clone())
     }
 
+    /// Whether a namespace is being deleted.
+    #[must_use]
+    pub fn is_terminating(&self, namespace: &str) -> bool {
+        let known = self.namespaces.get(&ObjectRef::new(namespace));
+        known.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some())
+    }
+
     /// The connections that refer to an object of their namespace.
     fn referring(&self, namespace: &str, referent: &Referent) -> Vec<ConnectionName> {
         let stored = self.connections.state();

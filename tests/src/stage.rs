@@ -456,6 +456,15 @@ impl Stage {
         good(name, self.api(kind).delete(name, &DeleteParams::default()).await);
     }
 
+    /// Whether there is an object of the operator.
+    ///
+    /// # Panics
+    ///
+    /// When the API server does not answer.
+    pub async fn exists(&self, kind: Kind, name: &str) -> bool {
+        good(name, self.api(kind).get_opt(name).await).is_some()
+    }
+
     /// Applies a Secret; strings are stored as they are. Keys that an earlier call gave and this one does not are removed.
     ///
     /// # Panics

@@ -4,6 +4,11 @@
 - apiGroups: [issuetracking.dev]
   resources: [jiraconnections, workspacebindings]
   verbs: [list, watch]
+# Connections with `deletionPolicy: Revoke` get a finalizer, and lose it when the grant has been given back. Nothing else of them
+# is patched.
+- apiGroups: [issuetracking.dev]
+  resources: [jiraconnections]
+  verbs: [patch]
 # What it found out about them goes into their status, by server-side apply.
 - apiGroups: [issuetracking.dev]
   resources: [jiraconnections/status, workspacebindings/status]

@@ -5,7 +5,7 @@
 use crds::{JiraConnection, connection::status::Authorization};
 use kube::ResourceExt;
 
-use super::{Error, decide::plan::Plan, gather, handshake::Published, memory::Memory};
+use super::{Error, decide::plan::Plan, farewell, gather, handshake::Published, memory::Memory};
 use crate::{
     auth::authorization_secret::{APPLICATION_URL, ApplicationLink, CONSUMER_KEY, CONSUMER_NAME, PAGE, PUBLIC_KEY},
     context::Context,
@@ -25,7 +25,7 @@ impl Applied {
 /// Carries out a plan.
 ///
 /// # Errors
-/// When the API server does not take the Secret through which a person authorises.
+/// When the API server does not take the finalizer, or the Secret through which a person authorises.
 pub(super) async fn run(
     connection: &JiraConnection,
     plan: Plan,
@@ -39,6 +39,7 @@ pub(super) async fn run(
     if ctx.proofs.publish(name.clone(), plan.proof.clone()) {
         ctx.wakes.bindings_of(&name, &ctx.stores);
     }
+    farewell::prepare(connection, ctx).await?;
     if let Some(authorization) = &plan.details.authorization {
         publish(connection, authorization, memory, ctx).await?;
     }

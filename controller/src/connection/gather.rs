@@ -5,6 +5,8 @@
 mod handshake;
 mod renewal;
 
+pub(super) use self::handshake::revoke;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds::{

@@ -56,6 +56,8 @@ fn needs(reach: Reach, namespace: &str, own: &str, connection_uid: &str) -> Vec<
         act("get", format!("{core}/namespaces/{namespace}/configmaps/ca")),
         act("create", &secrets).with(grant_secret(connection_uid)),
         act("patch", format!("{secrets}/acme.jira-grant")).with(json!({ "data": { "claim": "" } })),
+        act("patch", format!("{group}/namespaces/{namespace}/jiraconnections/acme"))
+            .with(json!({ "metadata": { "finalizers": ["issuetracking.dev/revoke"] } })),
         act("create", format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events")).with(event(namespace)),
         act("create", &leases).with(lease.clone()),
         act("get", format!("{leases}/{own}")),

@@ -111,3 +111,49 @@ async fn a_grant_is_ended_on_request(#[case] prefix: &str, #[case] protocol: Pro
     assert_eq!(grant["grant"], Value::Null);
     assert_eq!(grant["privateKey"].is_string(), protocol == Protocol::Old, "the key pair survives");
 }
+
+/// Whether Jira still takes what it gave: asked with the token that the Secret held.
+async fn is_alive(scene: &Scene, access_token: &str) -> bool {
+    let authority = reqwest::Certificate::from_pem(jira::shared().ca_pem().as_bytes()).unwrap();
+    let http = reqwest::Client::builder().tls_certs_merge([authority]).no_proxy().build().unwrap();
+    let request = http.get(format!("{}/rest/api/2/myself", scene.site.url)).header("X-Gate", "open");
+    request.bearer_auth(access_token).send().await.unwrap().status().is_success()
+}
+
+#[rstest]
+#[case::revoked("bye-revoke", Some("Revoke"), false)]
+#[case::kept("bye-keep", None, true)]
+#[tokio::test]
+async fn a_deleted_connection_gives_its_grant_back_if_asked_to(
+    #[case] prefix: &str,
+    #[case] policy: Option<&str>,
+    #[case] alive: bool,
+) {
+    let scene = granted(prefix, Protocol::Center).await;
+    let token = scene.owned("grant").await.unwrap()["grant"]["tokens"]["accessToken"].as_str().unwrap().to_owned();
+    let mut spec = scene.spec();
+    spec["deletionPolicy"] = json!(policy);
+    scene.stage.apply(Kind::Connection, NAME, spec).await;
+    let prepared = |seen: &tests::stage::Seen| seen.0["metadata"]["finalizers"].is_array() != alive;
+    scene.stage.until(Kind::Connection, NAME, "the finalizer fits the policy", prepared).await;
+    assert!(is_alive(&scene, &token).await);
+    scene.stage.delete(Kind::Connection, NAME).await;
+    scene.until_gone().await;
+    assert_eq!(is_alive(&scene, &token).await, alive);
+}
+
+#[tokio::test]
+async fn a_terminating_namespace_is_not_held_up_by_a_grant() {
+    let scene = granted("bye-namespace", Protocol::Center).await;
+    let mut spec = scene.spec();
+    spec["deletionPolicy"] = json!("Revoke");
+    scene.stage.apply(Kind::Connection, NAME, spec).await;
+    let prepared = |seen: &tests::stage::Seen| seen.0["metadata"]["finalizers"].is_array();
+    scene.stage.until(Kind::Connection, NAME, "the finalizer is there", prepared).await;
+    // Jira does not answer: nothing may wait for it.
+    let silent = jira::Rule::every(jira::Fault::NeverAnswer).on("/rest/oauth2/latest/revoke");
+    jira::shared().fault(&scene.site.name, silent).unwrap();
+    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(scene.stage.client.clone());
+    namespaces.delete(&scene.stage.namespace, &kube::api::DeleteParams::default()).await.unwrap();
+    scene.until_gone().await;
+}

@@ -175,6 +175,15 @@ impl Scene {
         Api::namespaced(self.stage.client.clone(), &self.stage.namespace)
     }
 
+    /// Waits until the connection is gone for good.
+    pub async fn until_gone(&self) {
+        let started = Instant::now();
+        while self.stage.exists(Kind::Connection, NAME).await {
+            assert!(started.elapsed() < LIMIT, "the connection is still there");
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// One of the two owned Secrets as text by key: `authorization` or `grant`.
     pub async fn owned(&self, which: &str) -> Option<Value> {
         let secret = self.secrets().get_opt(&format!("{NAME}.jira-{which}")).await.unwrap()?;

@@ -472,7 +472,7 @@ impl Desk<'_> {
 }
 
 /// Ends a grant at Jira, as far as Jira offers that. Says what happened, for a person.
-pub(super) async fn revoke(wallet: &Wallet, grant: &Grant) -> String {
+pub(in crate::connection) async fn revoke(wallet: &Wallet, grant: &Grant) -> String {
     match (&grant.tokens, &grant.site) {
         (Tokens::OAuth2 { access_token, refresh_token, .. }, GrantSite::DataCenter { .. }) => {
             let token = refresh_token.as_ref().unwrap_or(access_token);
