@@ -37,6 +37,7 @@ use self::{
     kubeconfig::Credential,
     supervisor::Supervisor,
 };
+use crate::log::tail;
 
 mod apply;
 mod audit;
@@ -415,10 +416,4 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|source| Error::Write { path: path.to_owned(), source })
-}
-
-/// The last lines of a text.
-fn tail(text: &str, lines: usize) -> String {
-    let all: Vec<_> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..].join("\n")
 }

@@ -5,6 +5,7 @@ pub mod controlplane;
 pub mod demo;
 pub mod go;
 pub mod jira;
+mod log;
 pub mod operator;
 pub mod stage;
 pub mod tools;

@@ -29,22 +29,12 @@ impl Binaries {
     /// Finds all programs, and builds those that are nowhere to be found, which blocks for minutes.
     pub(super) fn locate() -> Result<Self, go::Error> {
         let assets = env::var_os(ASSETS).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let module = module();
-        let cache = module.cache()?;
-        let path = |program: Program| {
-            assets
-                .iter()
-                .map(|directory| directory.join(program.name))
-                .find(|path| path.is_file())
-                .unwrap_or_else(|| cache.join(program.name))
-        };
-        let missing: Vec<_> = [ETCD, APISERVER, CONTROLLER_MANAGER, KUBECTL]
-            .into_iter()
-            .filter(|program| !path(*program).is_file())
-            .collect();
-        if !missing.is_empty() {
-            module.build(&missing)?;
-        }
+        let given =
+            |program: Program| assets.iter().map(|directory| directory.join(program.name)).find(|path| path.is_file());
+        let all = [ETCD, APISERVER, CONTROLLER_MANAGER, KUBECTL];
+        let missing: Vec<_> = all.into_iter().filter(|program| given(*program).is_none()).collect();
+        let built = module().build(&missing)?;
+        let path = |program: Program| given(program).unwrap_or_else(|| built.join(program.name));
         Ok(Self {
             etcd: path(ETCD),
             apiserver: path(APISERVER),
@@ -59,18 +49,13 @@ fn module() -> Module {
     let version = kubernetes_version();
     let mut numbers = version.trim_start_matches('v').split('.');
     let package = "k8s.io/component-base/version";
-    Module {
-        name: "controlplane",
-        directory: concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane"),
-        go_mod: GO_MOD,
-        go_sum: include_str!("../../controlplane/go.sum"),
-        linker_flags: format!(
-            "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={} -X {package}.gitMinor={}",
+    Module::new("controlplane")
+        .linked_with(&format!(
+            "-X {package}.gitVersion={version} -X {package}.gitMajor={} -X {package}.gitMinor={}",
             numbers.next().unwrap_or_default(),
             numbers.next().unwrap_or_default(),
-        ),
-        remedy: "install Go, or set KUBEBUILDER_ASSETS to a directory that holds what is missing",
-    }
+        ))
+        .remedied_by("install Go, or set KUBEBUILDER_ASSETS to a directory that holds what is missing")
 }
 
 /// The version of Kubernetes that `go.mod` pins, with its leading v.
@@ -92,6 +77,6 @@ mod tests {
         let numbers: Vec<u32> =
             version.strip_prefix('v').unwrap().split('.').map(|part| part.parse().unwrap()).collect();
         assert_eq!(numbers.len(), 3, "{version}");
-        assert!(module().linker_flags.contains(&format!(".gitMinor={}", numbers[1])));
+        assert!(format!("{:?}", module()).contains(&format!(".gitMinor={}", numbers[1])));
     }
 }

@@ -3,14 +3,15 @@
 use std::{
     fs,
     fs::File,
-    io::{self, Read, Seek},
-    path::{Path, PathBuf},
-    process::{self, Child, Command, ExitStatus, Stdio},
+    io::{Read, Seek},
+    path::Path,
+    process::{self, Child, ExitStatus},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{Error, Module, Program, failure};
+use super::{Error, Module, OUTPUT_LINES, Program, failure};
+use crate::log::tail;
 
 /// Extension of a program that is still being written.
 pub(super) const PARTIAL: &str = "partial";
@@ -20,9 +21,6 @@ const PROGRESS: Duration = Duration::from_secs(15);
 
 /// Time between two looks at the running build.
 const POLL: Duration = Duration::from_millis(100);
-
-/// How many lines of a failed build's output are reported.
-const OUTPUT_LINES: usize = 30;
 
 /// A program to be built into the cache.
 pub(super) struct Build<'a> {
@@ -53,25 +51,15 @@ impl Build<'_> {
 
     fn spawn(&self, partial: &Path, output: &File) -> Result<Child, Error> {
         let stderr = output.try_clone().map_err(|source| failure("write", partial, source))?;
-        Command::new("go")
-            .args(self.module.arguments())
+        self.module
+            .go(&self.module.arguments())
             .arg("-o")
             .arg(partial)
             .arg(self.program.package)
-            .current_dir(self.module.directory)
             .env("CGO_ENABLED", "0")
-            // A workspace around this one must not change the pinned versions.
-            .env("GOWORK", "off")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::NotFound => {
-                    Error::GoMissing { missing: self.program.name.to_owned(), remedy: self.module.remedy }
-                }
-                _ => failure("run", &PathBuf::from("go"), source),
-            })
+            .map_err(|source| self.module.not_run(self.program.name.to_owned(), source))
     }
 
     fn wait(&self, mut go: Child, started: Instant) -> Result<ExitStatus, Error> {
@@ -91,15 +79,9 @@ impl Build<'_> {
     fn error(&self, status: ExitStatus, output: &mut File) -> Error {
         let mut text = String::new();
         let output = match output.rewind().and_then(|()| output.read_to_string(&mut text)) {
-            Ok(_) => tail(&text),
+            Ok(_) => tail(&text, OUTPUT_LINES),
             Err(error) => format!("(cannot be read: {error})"),
         };
-        Error::Go { command: "build", subject: self.program.name.to_owned(), status: status.to_string(), output }
+        Error::Go { command: "build", subject: self.program.name, status: status.to_string(), output }
     }
-}
-
-/// The last lines of a text.
-fn tail(text: &str) -> String {
-    let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(OUTPUT_LINES)..].join("\n")
 }
