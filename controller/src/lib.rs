@@ -11,6 +11,8 @@ pub mod binding;
 pub mod condition;
 pub mod connection;
 pub mod context;
+#[cfg(test)]
+mod fixture;
 pub mod jira;
 pub mod kubernetes;
 pub mod metrics;

@@ -45,6 +45,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::BindingVerified,
+        Self::NotPermitted,
+        Self::ConnectionNotReady,
+        Self::PermissionsMissing,
+        Self::ProjectNotFound,
+        Self::Suspended,
+    ];
+
     /// As it stands in the conditions.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -13,6 +13,8 @@ use serde_json::json;
 use super::*;
 use crate::proof::GrantedKeys;
 
+mod verdicts;
+
 fn noon() -> Timestamp {
     "2026-11-24T12:00:00Z".parse().unwrap()
 }

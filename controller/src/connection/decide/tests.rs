@@ -34,6 +34,8 @@ use crate::{
     proof::Standing,
 };
 
+mod verdicts;
+
 /// More questions than any world needs: each kind once, and the second tries.
 const MOST_QUESTIONS: usize = 24;
 
