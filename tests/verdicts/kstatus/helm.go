@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long Helm may wait here. Whatever is not to be waited for is settled by the first look.
-const patience = 3 * time.Second
+const patience = 10 * time.Second
 
 // helm lets the waiter that `helm install --wait` uses wait for each stored object alone, all at the same time.
 func helm(kubeconfig string, objects []*unstructured.Unstructured) (map[string]string, error) {
