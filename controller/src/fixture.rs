@@ -68,8 +68,8 @@ impl Expected {
     }
 }
 
-const HEAD: &str =
-    "# Written from the operator's code by `UPDATE_FIXTURES=1 cargo test -p controller --lib verdicts`.\n";
+/// Writes all fixtures anew.
+const UPDATE: &str = "UPDATE_FIXTURES=1 cargo test -p controller --lib verdicts";
 
 impl<K: Resource + Clone + Serialize> Fixture<K> {
     fn text(&self) -> String {
@@ -78,7 +78,10 @@ impl<K: Resource + Clone + Serialize> Fixture<K> {
         meta.name = Some(self.name.to_owned());
         meta.uid = None;
         let expected = Expected::of(self.kstatus, self.switch);
-        format!("{HEAD}{}", serde_yaml::to_string(&Document { expected, object: &object }).unwrap())
+        format!(
+            "# Written from the operator's code by `{UPDATE}`.\n{}",
+            serde_yaml::to_string(&Document { expected, object: &object }).unwrap()
+        )
     }
 }
 
@@ -91,8 +94,12 @@ pub(crate) fn assert_written<K: Resource + Clone + Serialize>(folder: &str, fixt
     assert_eq!(wanted.len(), fixtures.len(), "two fixtures have one name");
     if std::env::var_os("UPDATE_FIXTURES").is_some() {
         fs::create_dir_all(&folder).unwrap();
-        present(&folder).difference(&wanted).for_each(|stale| fs::remove_file(stale).unwrap());
-        fixtures.iter().for_each(|fixture| fs::write(path(fixture), fixture.text()).unwrap());
+        for stale in present(&folder).difference(&wanted) {
+            fs::remove_file(stale).unwrap();
+        }
+        for fixture in fixtures {
+            fs::write(path(fixture), fixture.text()).unwrap();
+        }
     }
     let differs = |fixture: &&Fixture<K>| fs::read_to_string(path(fixture)).ok() != Some(fixture.text());
     let drifted: Vec<_> = fixtures.iter().filter(differs).map(|fixture| fixture.name).collect();
@@ -100,7 +107,8 @@ pub(crate) fn assert_written<K: Resource + Clone + Serialize>(folder: &str, fixt
     let stale: Vec<_> = found.difference(&wanted).collect();
     assert!(
         drifted.is_empty() && stale.is_empty(),
-        "{} are not what the code says: {drifted:?}; nothing writes {stale:?}. {HEAD}",
+        "fixtures in {} differ from what the code says: {drifted:?}; files that nothing writes: {stale:?}. If the code is right, run \
+         `{UPDATE}`",
         folder.display()
     );
 }

@@ -4,6 +4,7 @@
 mod verdicts {
     mod agreement;
     mod fixture;
+    mod metrics;
     mod shipped;
     mod stored;
     mod table;

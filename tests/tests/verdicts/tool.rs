@@ -14,6 +14,7 @@ use tests::go::{Module, Program};
 use super::fixture::Fixture;
 
 const KSTATUS: Program = Program { name: "kstatus", package: "." };
+const KUBE_STATE_METRICS: Program = Program { name: "kube-state-metrics", package: "." };
 const ARGOCD: Program = Program { name: "argocd", package: "." };
 
 fn built(folder: &'static str, program: Program) -> PathBuf {
@@ -28,6 +29,11 @@ fn kstatus() -> Command {
     Command::new(&*PATH)
 }
 
+fn kube_state_metrics() -> Command {
+    static PATH: LazyLock<PathBuf> = LazyLock::new(|| built("verdicts/kube-state-metrics", KUBE_STATE_METRICS));
+    Command::new(&*PATH)
+}
+
 fn argocd() -> Command {
     static PATH: LazyLock<PathBuf> = LazyLock::new(|| built("verdicts/argocd", ARGOCD));
     Command::new(&*PATH)
@@ -36,6 +42,23 @@ fn argocd() -> Command {
 /// A file of what is shipped for GitOps tools.
 pub(crate) fn shipped(file: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../gitops")).join(file)
+}
+
+/// The samples that kube-state-metrics makes of each fixture with the shipped configuration, one a line, by the fixture's key.
+pub(crate) fn samples(fixtures: &[Fixture]) -> BTreeMap<String, String> {
+    let mut command = kube_state_metrics();
+    command.arg(shipped("kube-state-metrics/custom-resource-state.yaml"));
+    ask(command, fixtures)
+}
+
+/// What a program says of each fixture, by the fixture's key.
+fn ask(mut command: Command, fixtures: &[Fixture]) -> BTreeMap<String, String> {
+    let objects: Vec<_> = fixtures.iter().map(|fixture| &fixture.object).collect();
+    let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    program.stdin.take().unwrap().write_all(&serde_json::to_vec(&objects).unwrap()).unwrap();
+    let output = program.wait_with_output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Who judges.
@@ -99,13 +122,7 @@ impl Tool {
 
     /// The verdict on each fixture, by its key.
     fn verdicts(&self, fixtures: &[Fixture]) -> BTreeMap<String, String> {
-        let objects: Vec<_> = fixtures.iter().map(|fixture| &fixture.object).collect();
-        let mut program =
-            self.command().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        program.stdin.take().unwrap().write_all(&serde_json::to_vec(&objects).unwrap()).unwrap();
-        let output = program.wait_with_output().unwrap();
-        assert!(output.status.success(), "{self} cannot judge: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        ask(self.command(), fixtures)
     }
 
     /// Where the tool says something else than is expected: one line for each fixture.
