@@ -43,24 +43,24 @@ fn with(grant: HeldGrant) -> Handshake {
     Handshake { grant: GrantStanding::Held(grant), ..nothing() }
 }
 
-fn attempting(attempt: AttemptStanding) -> Handshake {
+pub(super) fn attempting(attempt: AttemptStanding) -> Handshake {
     Handshake { attempt, ..nothing() }
 }
 
-fn ended(end: GrantEnd) -> Handshake {
+pub(super) fn ended(end: GrantEnd) -> Handshake {
     let site = GrantSite::DataCenter { url: "https://jira.example/jira".into() };
     let ended = EndedGrant { site, consented_at: noon(), renewals: 3, end, at: noon() };
     Handshake { grant: GrantStanding::Ended(ended), ..nothing() }
 }
 
 /// A Data Center with a grant that was just given.
-fn granted() -> World {
+pub(super) fn granted() -> World {
     let grant = with(held(noon(), 0, noon() + minutes(60)));
     let renewed = with(held(noon(), 1, noon() + minutes(120)));
     World { handshake: Ok(grant), renewal: (renewed, Ok(())), ..center() }
 }
 
-fn life() -> Life {
+pub(super) fn life() -> Life {
     Life::of(&oauth2(), "DataCenter")
 }
 

@@ -4,7 +4,8 @@ use crds::{JiraConnectionStatus, connection::Checks};
 
 use super::*;
 use crate::{
-    connection::progress,
+    auth::grant::GrantEnd,
+    connection::{handshake::AttemptStanding, progress},
     fixture::{
         Fixture, Kstatus,
         Kstatus::{Current, Failed, InProgress},
@@ -86,16 +87,13 @@ fn announced(mut life: Life) -> Life {
     life
 }
 
-/// What follows from a reason that no answer of a [`World`] leads to.
-fn found(reason: Reason, message: &str) -> Life {
-    let mut life = Life::center();
-    life.pass(&center(), noon());
-    life.restart();
-    let settings = Settings { interval: crds::Duration::from_secs(300) }.of(&life.connection.spec);
-    let view = View { connection: &life.connection, settings: &settings, facts: &life.facts, now: noon() };
-    let plan = plan::conclude(view, Finding::new(reason, message), Trouble::Lasting);
-    life.connection.status = Some(plan.status(&life.connection, noon()));
-    life
+/// A connection that a person authorises, in a world where grant and attempt stand like this.
+fn authorised(handshake: Result<Handshake, HandshakeFault>) -> Life {
+    lived_by(consent::life(), [(0, World { handshake, ..consent::granted() })])
+}
+
+fn in_the_way() -> String {
+    "acme.jira-grant".into()
 }
 
 /// As the API server stores an object that nobody has looked at.
@@ -147,6 +145,7 @@ fn proven() -> Vec<Fixture<JiraConnection>> {
     vec![
         on("connection-verified", Current, lived([(0, center())])),
         on("connection-verified-on-cloud", Current, lived_by(Life::cloud(), [(0, cloud())])),
+        on("connection-verified-by-consent", Current, lived_by(consent::life(), [(0, consent::granted())])),
         on("connection-verified-permissions-untold", Current, lived([(0, untold)])),
         on("connection-verified-credentials-expiring", Current, expiring()),
         on("connection-verified-personal-account", Current, lived([(0, personal())])),
@@ -155,13 +154,18 @@ fn proven() -> Vec<Fixture<JiraConnection>> {
 }
 
 fn on_their_way() -> Vec<Fixture<JiraConnection>> {
-    let person = when_identity(Problem::OAuth1(OAuth1Problem::PermissionUnknown));
+    let at_jira = consent::attempting(AttemptStanding::Open { deadline: noon() + minutes(10) });
+    let signed_off = consent::ended(GrantEnd::SignedOff);
+    let former = HandshakeFault::Former { secret: in_the_way() };
     vec![
         on("unobserved", InProgress, unobserved()),
         on("progressing-first-check", InProgress, announced(Life::center())),
         on("progressing-after-proof", InProgress, announced(edited(lived([(0, center())])))),
         on("progressing-after-failure", InProgress, announced(edited(lived([(0, lacking())])))),
-        on("authorization-required", InProgress, lived([(0, person)])),
+        on("progressing-former-secret", InProgress, authorised(Err(former))),
+        on("authorization-required", InProgress, authorised(Ok(consent::nothing()))),
+        on("authorization-required-person-at-jira", InProgress, authorised(Ok(at_jira))),
+        on("authorization-required-signed-off", InProgress, authorised(Ok(signed_off))),
     ]
 }
 
@@ -178,7 +182,7 @@ fn unresolved() -> Vec<Fixture<JiraConnection>> {
 }
 
 fn refused() -> Vec<Fixture<JiraConnection>> {
-    let expired = || when_identity(Problem::OAuth1(OAuth1Problem::TokenExpired));
+    let revoked = World { token: Err(Problem::GrantRevoked), ..cloud() };
     let rejected = Err(Problem::Rejected(Rejection::Unauthorized));
     let nowhere = World { at_site: rejected.clone(), at_gateway: rejected, ..cloud() };
     let secret = World { token: Err(Problem::ClientSecretRejected), ..cloud() };
@@ -190,9 +194,9 @@ fn refused() -> Vec<Fixture<JiraConnection>> {
         on("credentials-rejected-older-generation", InProgress, edited(tried(rejecting))),
         on("account-changed-retried", InProgress, lived([(0, center()), (6, another_account())])),
         on("account-changed-settled", Failed, tried(another_account)),
-        on("grant-revoked", Failed, lived([(0, when_identity(Problem::GrantRevoked))])),
-        on("grant-expired", Failed, lived([(0, expired())])),
-        on("grant-expired-after-proof", Failed, lived([(0, center()), (6, expired())])),
+        on("grant-revoked", Failed, authorised(Ok(consent::ended(GrantEnd::Revoked)))),
+        on("grant-revoked-client", Failed, lived_by(Life::of(&client(), "Cloud"), [(0, revoked)])),
+        on("grant-expired", Failed, authorised(Ok(consent::ended(GrantEnd::Expired)))),
         on("client-secret-rejected", Failed, lived_by(Life::of(&client(), "Cloud"), [(0, secret)])),
         on("account-locked", Failed, lived([(0, when_identity(Problem::CaptchaRequired))])),
     ]
@@ -233,7 +237,7 @@ fn misfits() -> Vec<Fixture<JiraConnection>> {
     let kept_back = MaterialFault::NotReleased { referent: secret(), host: "jira.example".into() };
     let other = World { server: Ok(server(jira::Deployment::Cloud, &[1001])), ..center() };
     let old = World { server: Ok(server(jira::Deployment::DataCenter, &[8, 13, 2])), ..center() };
-    let conflict = "The Secret acme.jira-grant exists and is not the operator's. Rename or delete it.";
+    let foreign = HandshakeFault::Foreign { secret: in_the_way() };
     vec![
         on("tls-failed", Failed, lived([(0, untrusted())])),
         on("tls-failed-after-proof", Failed, lived([(0, center()), (60 * 27, untrusted())])),
@@ -245,7 +249,7 @@ fn misfits() -> Vec<Fixture<JiraConnection>> {
         on("application-links-unavailable", Failed, lived([(0, when_identity(Problem::LinksUnavailable))])),
         on("host-not-allowed", Failed, lived([(0, not_allowed)])),
         on("secret-not-released", Failed, lived([(0, when_material(kept_back))])),
-        on("secret-conflict", Failed, found(Reason::SecretConflict, conflict)),
+        on("secret-conflict", Failed, authorised(Err(foreign))),
     ]
 }
 
