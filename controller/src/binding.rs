@@ -46,7 +46,11 @@ pub async fn reconcile(object: Arc<DeserializeGuard<WorkspaceBinding>>, ctx: Arc
     status::prefer_written(&mut binding, memory.written.as_ref());
     let facts = gather::facts(&binding, &memory, &ctx);
     let plan = decide::plan(&binding, &facts, ctx.now());
+    let concludes = plan.concludes();
     let outcome = report::publish(&binding, plan, &mut memory, &ctx).await;
+    if concludes && outcome.is_ok() {
+        memory.concluded = Some(binding.spec.clone());
+    }
     ctx.bindings.keep(name.clone(), memory);
     if ctx.stores.binding(&name).is_none() {
         // Deleted during the pass: what the watch forgot must not come back.

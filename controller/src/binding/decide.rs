@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crds::{
-    State, WorkspaceBinding, WorkspaceBindingStatus,
+    State, WorkspaceBinding, WorkspaceBindingSpec, WorkspaceBindingStatus,
     binding::{
         BoundProject,
         status::{BoundConnection, ProjectStatus},
@@ -83,6 +83,17 @@ pub enum Plan {
     Say(Box<Statement>),
 }
 
+impl Plan {
+    /// Whether the status speaks of the present spec once this is carried out.
+    #[must_use]
+    pub const fn concludes(&self) -> bool {
+        match self {
+            Self::Keep { awaiting, .. } => !*awaiting,
+            Self::Say(_) => true,
+        }
+    }
+}
+
 /// What the status shall say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
@@ -148,20 +159,31 @@ impl View<'_> {
     fn suspended(&self) -> Plan {
         let message = "The binding is switched off by spec.suspend. Remove it, or set it to false, to go on.";
         let reason = Reason::Suspended.as_str();
-        let mut claims: Vec<_> = self
-            .conditions()
-            .iter()
-            .filter_map(Claim::standing)
-            .filter(|claim| claim.about != About::Suspended)
-            .collect();
-        if claims.is_empty() {
-            let unknown = |about| Claim::new(about, Truth::Unknown, reason, message);
-            claims.extend([About::Ready, About::Accepted, About::Authorized, About::PermissionsGranted].map(unknown));
-            claims.push(Claim::new(About::Reconciling, Truth::True, reason, message));
+        let unknown = |about| Claim::new(about, Truth::Unknown, reason, message);
+        let mut claims: Vec<_> = self.conditions().iter().filter_map(Claim::standing).collect();
+        if claims.is_empty() || !self.only_suspension_changed() {
+            let standing = |about| claims.iter().find(|claim| claim.about == about).cloned();
+            let kept = |about| standing(about).unwrap_or_else(|| unknown(about));
+            let [accepted, authorized, permissions] =
+                [About::Accepted, About::Authorized, About::PermissionsGranted].map(kept);
+            let reconciling = Claim::new(About::Reconciling, Truth::True, reason, message);
+            claims = vec![unknown(About::Ready), accepted, authorized, permissions, reconciling];
         }
+        claims.retain(|claim| claim.about != About::Suspended);
         claims.push(Claim::new(About::Suspended, Truth::True, reason, message));
         let details = WorkspaceBindingStatus { conditions: Vec::new(), ..self.previous().cloned().unwrap_or_default() };
         self.say(claims, details, None)
+    }
+
+    /// Whether the spec says what it said when the status was written, `suspend` aside.
+    fn only_suspension_changed(&self) -> bool {
+        let observed = self.previous().and_then(|status| status.observed_generation);
+        let same_generation = observed == self.binding.metadata.generation;
+        let same_otherwise = self.facts.concluded.as_ref().is_some_and(|concluded| {
+            WorkspaceBindingSpec { suspend: None, ..concluded.clone() }
+                == WorkspaceBindingSpec { suspend: None, ..self.binding.spec.clone() }
+        });
+        same_generation || same_otherwise
     }
 
     /// One message for "no such connection" and "not allowed": who is refused learns nothing about what exists.

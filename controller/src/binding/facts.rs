@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crds::WorkspaceBindingSpec;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::proof::Proof;
@@ -13,6 +14,8 @@ pub struct Facts {
     pub admission: Admission,
     /// Since when the binding has been waiting for a word of its connection, if it has.
     pub waiting_since: Option<Timestamp>,
+    /// The spec that the status speaks of. `None` after a restart, until the status speaks of the present one.
+    pub concluded: Option<WorkspaceBindingSpec>,
 }
 
 /// What a connection says to a binding. That there is no such connection, and that it refuses, is the same to a binding.

@@ -14,7 +14,11 @@ use crate::{
 
 /// What is known now.
 pub(super) fn facts(binding: &WorkspaceBinding, memory: &Memory, ctx: &Context) -> Facts {
-    Facts { admission: admission(binding, ctx), waiting_since: memory.waiting_since }
+    Facts {
+        admission: admission(binding, ctx),
+        waiting_since: memory.waiting_since,
+        concluded: memory.concluded.clone(),
+    }
 }
 
 fn admission(binding: &WorkspaceBinding, ctx: &Context) -> Admission {

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crds::WorkspaceBindingStatus;
+use crds::{WorkspaceBindingSpec, WorkspaceBindingStatus};
 use k8s_openapi::jiff::Timestamp;
 
 /// Namespace and name of a binding.
@@ -20,6 +20,8 @@ pub struct Memory {
     pub written: Option<(String, WorkspaceBindingStatus)>,
     /// Since when it has been waiting for a word of its connection.
     pub waiting_since: Option<Timestamp>,
+    /// The spec that the status speaks of.
+    pub concluded: Option<WorkspaceBindingSpec>,
 }
 
 /// What the operator remembers of all bindings.

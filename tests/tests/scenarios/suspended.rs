@@ -87,3 +87,15 @@ async fn a_suspended_binding_stands_as_it_is() {
     ];
     new.becomes(&suspended(Row::new(None, &conditions))).await;
 }
+
+#[tokio::test]
+async fn another_change_of_a_binding_together_with_suspend_is_not_covered_by_the_last_proof() {
+    let scene = Scene::center().await;
+    scene.connected(json!({})).await;
+    let bound = scene.bind("web", json!([{ "key": "WEB" }])).await;
+    bound.becomes(&binding::proven()).await;
+    bound.change(json!({ "suspend": true, "projects": [{ "key": "APP" }] })).await;
+    let unknown = "Unknown Suspended";
+    bound.becomes(&suspended(binding::proven()).with("Ready", unknown).with("Reconciling", "True Suspended")).await;
+    bound.rests().await;
+}

@@ -70,15 +70,29 @@ fn proof(standing: Standing, projects: &[(&str, ProjectProof)]) -> Facts {
         default_assignee: Some("bot".into()),
         projects,
     };
-    Facts { admission: Admission::Accepted { proof: Some(Arc::new(proof)) }, waiting_since: None }
+    Facts { admission: Admission::Accepted { proof: Some(Arc::new(proof)) }, waiting_since: None, concluded: None }
 }
 
 fn refused() -> Facts {
-    Facts { admission: Admission::Refused, waiting_since: None }
+    Facts { admission: Admission::Refused, waiting_since: None, concluded: None }
 }
 
 fn unproven() -> Facts {
-    Facts { admission: Admission::Accepted { proof: None }, waiting_since: None }
+    Facts { admission: Admission::Accepted { proof: None }, waiting_since: None, concluded: None }
+}
+
+/// Facts of a pass after the status was written for the spec that a binding has.
+fn after(binding: &WorkspaceBinding, facts: Facts) -> Facts {
+    Facts { concluded: Some(binding.spec.clone()), ..facts }
+}
+
+/// Changes the spec as the API server does: every change is a generation.
+fn change(binding: &mut WorkspaceBinding, edit: impl FnOnce(&mut WorkspaceBindingSpec)) {
+    let before = binding.spec.clone();
+    edit(&mut binding.spec);
+    if binding.spec != before {
+        binding.metadata.generation = binding.metadata.generation.map(|it| it + 1);
+    }
 }
 
 /// Applies a plan as `report` does.
@@ -224,22 +238,84 @@ fn a_proof_that_does_not_speak_of_every_permission_is_waited_for() {
     assert!(matches!(plan(&binding, &facts, noon()), Plan::Keep { awaiting: true, .. }));
 }
 
+fn untouched(_: &mut WorkspaceBindingSpec) {}
+
+fn one_project_less(spec: &mut WorkspaceBindingSpec) {
+    spec.projects.truncate(1);
+}
+
+fn one_permission_more(spec: &mut WorkspaceBindingSpec) {
+    spec.projects[1].permissions = Some(vec!["BROWSE_PROJECTS".into(), "EDIT_ISSUES".into()]);
+}
+
+fn a_projection(spec: &mut WorkspaceBindingSpec) {
+    spec.projection = Some(serde_json::from_value(json!({ "secretName": "jira" })).unwrap());
+}
+
+/// What the operator remembers of the spec before.
+#[derive(Clone, Copy)]
+enum Remembered {
+    Spec,
+    /// It was restarted.
+    Nothing,
+}
+
+#[rstest]
+#[case::proven(proof(Standing::Proven, &all()), untouched, Remembered::Spec, "True", "BindingVerified", "Current")]
+#[case::failed(proof(Standing::Proven, &[("WEB", absent()), ("APP", absent())]), untouched, Remembered::Spec, "False", "ProjectNotFound", "Failed")]
+#[case::refused(refused(), untouched, Remembered::Spec, "False", "NotPermitted", "InProgress")]
+#[case::proven_for_other_projects(proof(Standing::Proven, &all()), one_project_less, Remembered::Spec, "Unknown", "Suspended", "InProgress")]
+#[case::proven_for_other_permissions(proof(Standing::Proven, &all()), one_permission_more, Remembered::Spec, "Unknown", "Suspended", "InProgress")]
+#[case::proven_without_a_projection(proof(Standing::Proven, &all()), a_projection, Remembered::Spec, "Unknown", "Suspended", "InProgress")]
+#[case::failed_for_other_projects(proof(Standing::Proven, &[("WEB", absent()), ("APP", absent())]), one_project_less, Remembered::Spec, "Unknown", "Suspended", "InProgress")]
+#[case::refused_for_other_projects(refused(), one_project_less, Remembered::Spec, "Unknown", "Suspended", "InProgress")]
+#[case::proven_for_what_is_forgotten(proof(Standing::Proven, &all()), untouched, Remembered::Nothing, "Unknown", "Suspended", "InProgress")]
+fn suspension_keeps_what_was_said_of_the_same_spec_alone(
+    #[case] before: Facts,
+    #[case] edit: fn(&mut WorkspaceBindingSpec),
+    #[case] remembered: Remembered,
+    #[case] ready: &str,
+    #[case] expected: &str,
+    #[case] judged: &str,
+) {
+    let mut binding = binding();
+    let first = plan(&binding, &before, noon());
+    apply(&mut binding, &first, noon());
+    let state = binding.status.as_ref().unwrap().state;
+    let facts = match remembered {
+        Remembered::Spec => after(&binding, unproven()),
+        Remembered::Nothing => unproven(),
+    };
+    change(&mut binding, |spec| {
+        edit(spec);
+        spec.suspend = Some(true);
+    });
+    let told = |binding: &WorkspaceBinding| {
+        let [ready, suspended] = [About::Ready, About::Suspended].map(|about| truth(binding, about).to_owned());
+        (ready, reason(binding).to_owned(), suspended, verdict(binding).to_owned())
+    };
+    let expected = (ready.to_owned(), expected.to_owned(), "True".to_owned(), judged.to_owned());
+    let suspended = plan(&binding, &facts, noon());
+    apply(&mut binding, &suspended, noon());
+    assert_eq!(told(&binding), expected);
+    assert_eq!(binding.status.as_ref().unwrap().state, state, "the state stays as it was");
+
+    let again = plan(&binding, &after(&binding, unproven()), noon());
+    apply(&mut binding, &again, noon());
+    assert_eq!(told(&binding), expected, "a later pass says the same");
+}
+
 #[test]
-fn suspending_changes_nothing_else() {
+fn a_binding_goes_on_after_its_suspension() {
     let mut binding = binding();
     let proven = plan(&binding, &proof(Standing::Proven, &all()), noon());
     apply(&mut binding, &proven, noon());
-    binding.spec.suspend = Some(true);
-    binding.metadata.generation = Some(2);
-    let suspended = plan(&binding, &refused(), noon());
+    let facts = after(&binding, refused());
+    change(&mut binding, |spec| spec.suspend = Some(true));
+    let suspended = plan(&binding, &facts, noon());
     apply(&mut binding, &suspended, noon());
-    assert_eq!(
-        (truth(&binding, About::Ready), reason(&binding), truth(&binding, About::Suspended)),
-        ("True", "BindingVerified", "True")
-    );
-    assert!(binding.status.as_ref().unwrap().connection.is_some());
-    binding.spec.suspend = None;
-    binding.metadata.generation = Some(3);
+    assert!(binding.status.as_ref().unwrap().connection.is_some(), "details stay while it is suspended");
+    change(&mut binding, |spec| spec.suspend = None);
     let resumed = plan(&binding, &proof(Standing::Proven, &all()), noon());
     apply(&mut binding, &resumed, noon());
     assert_eq!((truth(&binding, About::Suspended), verdict(&binding)), ("absent", "Current"));
@@ -275,27 +351,42 @@ fn facts() -> impl Strategy<Value = Facts> {
 
 proptest! {
     #[test]
-    fn every_life_has_a_lawful_status(steps in prop::collection::vec((facts(), 0_u64..300, any::<bool>()), 1..8)) {
+    fn every_life_has_a_lawful_status(
+        steps in prop::collection::vec((facts(), 0_u64..300, any::<bool>(), 1_usize..=2, any::<bool>()), 1..8),
+    ) {
         let mut binding = binding();
+        let both = binding.spec.projects.clone();
         let mut now = noon();
-        for (facts, seconds, suspend) in steps {
+        let mut concluded = None;
+        let mut looked_at = None;
+        for (facts, seconds, suspend, projects, restarted) in steps {
             now += Duration::from_secs(seconds);
-            binding.spec.suspend = suspend.then_some(true);
-            let plan = plan(&binding, &facts, now);
+            change(&mut binding, |spec| {
+                spec.suspend = suspend.then_some(true);
+                spec.projects = both[..projects].to_vec();
+            });
+            concluded = concluded.filter(|_| !restarted);
+            let plan = plan(&binding, &Facts { concluded: concluded.clone(), ..facts }, now);
             apply(&mut binding, &plan, now);
-            if binding.status.is_none() {
-                continue;
+            if plan.concludes() {
+                concluded = Some(binding.spec.clone());
             }
+            if plan.concludes() && !suspend {
+                looked_at = Some(binding.spec.projects.clone());
+            }
+            let Some(status) = &binding.status else { continue };
             for about in [About::Ready, About::Accepted, About::Authorized, About::PermissionsGranted] {
                 prop_assert_ne!(truth(&binding, about), "absent");
             }
             prop_assert!(!(truth(&binding, About::Reconciling) == "True" && truth(&binding, About::Stalled) == "True"));
-            let status = binding.status.as_ref().unwrap();
             if truth(&binding, About::Accepted) == "False" {
                 prop_assert!(status.connection.is_none() && status.projects.is_empty() && status.state.is_none());
             }
             if truth(&binding, About::Ready) == "True" {
                 prop_assert_eq!(status.state, Some(State::Authorized));
+            }
+            if truth(&binding, About::Ready) != "Unknown" && status.observed_generation == binding.metadata.generation {
+                prop_assert_eq!(looked_at.as_ref(), Some(&binding.spec.projects), "a word on projects that nobody looked at");
             }
         }
     }

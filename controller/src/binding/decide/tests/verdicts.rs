@@ -40,14 +40,21 @@ fn silent() -> Facts {
 
 /// Another spec, which nobody has looked at yet.
 fn edited(mut binding: WorkspaceBinding) -> WorkspaceBinding {
-    binding.spec.projects.truncate(1);
-    binding.metadata.generation = binding.metadata.generation.map(|it| it + 1);
+    change(&mut binding, one_project_less);
     binding
 }
 
 fn switched_off(mut binding: WorkspaceBinding) -> WorkspaceBinding {
-    binding.spec.suspend = Some(true);
-    binding.metadata.generation = binding.metadata.generation.map(|it| it + 1);
+    change(&mut binding, |spec| spec.suspend = Some(true));
+    binding
+}
+
+/// Another spec that is switched off, in one change.
+fn edited_and_switched_off(mut binding: WorkspaceBinding) -> WorkspaceBinding {
+    change(&mut binding, |spec| {
+        one_project_less(spec);
+        spec.suspend = Some(true);
+    });
     binding
 }
 
@@ -68,7 +75,11 @@ fn off(name: &'static str, kstatus: Kstatus, object: WorkspaceBinding) -> Fixtur
 fn fixtures() -> Vec<Fixture<WorkspaceBinding>> {
     let pending = |state| proof(Standing::Pending(state), &[]);
     let failed = |state| proof(Standing::Failed(state), &[]);
-    let suspended = |before| lived_by(switched_off(before), [(300, proven())]);
+    let suspended_as = |switch: fn(WorkspaceBinding) -> WorkspaceBinding, before: WorkspaceBinding| {
+        let facts = after(&before, proven());
+        lived_by(switch(before), [(300, facts)])
+    };
+    let suspended = |before| suspended_as(switched_off, before);
     vec![
         on("unobserved", InProgress, unobserved()),
         on("binding-verified", Current, lived([(0, proven())])),
@@ -91,6 +102,12 @@ fn fixtures() -> Vec<Fixture<WorkspaceBinding>> {
         off("suspended-while-verified", Current, suspended(lived([(0, proven())]))),
         off("suspended-while-failed", Failed, suspended(lived([(0, lacking())]))),
         off("suspended-while-refused", InProgress, suspended(lived([(0, refused())]))),
+        off("suspended-with-another-spec", InProgress, suspended_as(edited_and_switched_off, lived([(0, proven())]))),
+        off(
+            "suspended-with-another-spec-while-failed",
+            InProgress,
+            suspended_as(edited_and_switched_off, lived([(0, lacking())])),
+        ),
         on("suspended-and-not-observed", InProgress, switched_off(lived([(0, proven())]))),
     ]
 }
