@@ -9,7 +9,7 @@ CRDS := charts/jira-connection-operator/crds
 .DEFAULT_GOAL := help
 # The targets are steps of one build in one target directory: side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help build fmt lint dependencies test crds docs chart install-yaml image-binary demo controlplane run install plugin
+.PHONY: help build fmt lint dependencies test crds docs fixtures chart install-yaml image-binary demo controlplane run install plugin
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ crds: ## Write the CRDs anew from the types
 
 docs: ## Write docs/reasons.md anew from the code
 	UPDATE_DOCS=1 cargo test $(LOCKED) --quiet -p controller --lib reference
+
+fixtures: ## Write tests/fixtures/verdicts anew from the code: an object for each status, and what tools must make of it
+	UPDATE_FIXTURES=1 cargo test $(LOCKED) --quiet -p controller --lib verdicts
 
 chart: ## Check the chart: schemas, API server, roles; the first run builds helm and kubeconform
 	cargo test $(LOCKED) -p tests --test chart

@@ -69,7 +69,7 @@ impl Expected {
 }
 
 /// Writes all fixtures anew.
-const UPDATE: &str = "UPDATE_FIXTURES=1 cargo test -p controller --lib verdicts";
+const UPDATE: &str = "make fixtures";
 
 impl<K: Resource + Clone + Serialize> Fixture<K> {
     fn text(&self) -> String {
