@@ -49,7 +49,8 @@ fixtures: ## Write tests/fixtures/verdicts anew from the code: an object for eac
 chart: ## Check the chart: schemas, API server, roles; the first run builds helm and kubeconform
 	cargo test $(LOCKED) -p tests --test chart
 
-install-yaml: ## Write config/rbac.yaml and config/install.yaml anew from the chart
+install-yaml: ## Write config/rbac.yaml and config/install.yaml anew from the chart, and its copy of the script for Argo CD
+	cp gitops/argo-cd/health.lua $(dir $(CRDS))files/
 	cargo run $(LOCKED) --quiet -p tests --bin manifests -- config
 
 # Target of the static program. Its C compiler is musl-gcc of Debian's musl-tools; another one goes into CC_….

@@ -9,6 +9,7 @@
 mod chart {
     mod account;
     mod act;
+    mod argocd;
     mod manifests;
     mod people;
     mod policy;

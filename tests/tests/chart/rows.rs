@@ -60,6 +60,7 @@ metrics:
   serviceMonitor: { enabled: true, interval: 15s, labels: { release: prometheus } }
   prometheusRule: { enabled: true, labels: { release: prometheus } }
   dashboard: { enabled: true, annotations: { folder: Jira } }
+argoCD: { health: { enabled: true } }
 resources: { requests: { cpu: 100m, memory: 128Mi }, limits: { memory: 512Mi } }
 podDisruptionBudget: { maxUnavailable: "50%" }
 podAnnotations: { team: platform }
@@ -98,7 +99,7 @@ fn kinds(rendered: &str) -> BTreeSet<String> {
 }
 
 #[rstest]
-#[case::default("", &["ClusterRole", "Deployment", "NetworkPolicy", "ValidatingAdmissionPolicy"], &["Ingress", "PodDisruptionBudget", "PrometheusRule"])]
+#[case::default("", &["ClusterRole", "Deployment", "NetworkPolicy", "ValidatingAdmissionPolicy"], &["ConfigMap", "Ingress", "PodDisruptionBudget", "PrometheusRule"])]
 #[case::everything(EVERYTHING, &["ConfigMap", "HTTPRoute", "Ingress", "PodDisruptionBudget", "PrometheusRule", "ServiceMonitor"], &[])]
 #[case::one_namespace("watchNamespaces: [team-a]", &["Role"], &[])]
 #[case::several_replicas("replicas: 2", &["PodDisruptionBudget"], &[])]
@@ -109,6 +110,7 @@ fn kinds(rendered: &str) -> BTreeSet<String> {
 #[case::pages_behind_a_gateway("pages: { publicUrl: 'https://a.example', httpRoute: { enabled: true, parentRefs: [{ name: g }] } }", &["HTTPRoute"], &["Ingress"])]
 #[case::rights_from_elsewhere("rbac: { create: false }\nuserRoles: { create: false }\nserviceAccount: { create: false, name: other }", &["Deployment"], &["ClusterRole", "Role", "ServiceAccount"])]
 #[case::no_policies("admission: { ownSecrets: { enabled: false } }\nnetworkPolicy: { enabled: false }", &["Deployment"], &["ValidatingAdmissionPolicy", "NetworkPolicy"])]
+#[case::health_for_argo_cd("argoCD: { health: { enabled: true } }", &["ConfigMap"], &[])]
 #[case::proxy_with_a_password("proxy: { secretKeyRef: { name: proxy } }", &["Deployment"], &[])]
 #[case::ca_from_a_secret("extraCA: { secretKeyRef: { name: ca } }", &["Deployment"], &[])]
 #[case::nothing_denied("deniedNetworks: []", &["NetworkPolicy"], &[])]
