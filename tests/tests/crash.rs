@@ -10,7 +10,7 @@ use std::{
 };
 
 use k8s_openapi::api::{
-    core::v1::{Namespace, Secret},
+    core::v1::{Namespace, Secret as StoredSecret},
     rbac::v1::ClusterRole,
 };
 use kube::{
@@ -365,14 +365,14 @@ async fn a_person_is_waited_for(stage: &Stage) {
     let wish = json!({ "stringData": { "revoke": "2026-01-01T00:00:00Z" } });
     stage.merge_core("Secret", "by-a-person.jira-authorization", wish).await;
     let started = Instant::now();
-    let secrets: Api<Secret> = Api::namespaced(stage.client.clone(), &stage.namespace);
+    let secrets: Api<StoredSecret> = Api::namespaced(stage.client.clone(), &stage.namespace);
     let answered = async || {
         let secret = secrets.get("by-a-person.jira-authorization").await.unwrap();
         secret.data.unwrap_or_default().contains_key("revoked")
     };
     while !answered().await {
         assert!(started.elapsed() < Duration::from_secs(20), "the wish to end the grant is not answered");
-        sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     stage.delete(Kind::Connection, "by-a-person").await;
 }
