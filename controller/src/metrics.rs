@@ -1,10 +1,12 @@
-//! Counters and gauges, in the OpenMetrics format. Labels have few values and hold no text from outside.
+//! Counters and gauges, in the OpenMetrics format. Labels have few values, or are the name of an object and vanish with it;
+//! none holds text from outside the cluster.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError, atomic::AtomicU64},
 };
 
+use k8s_openapi::jiff::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -48,6 +50,31 @@ struct RequestLabels {
     outcome: &'static str,
 }
 
+/// How a credential can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum End {
+    /// At a time that nothing moves.
+    Fixed,
+    /// If nobody renews it any more.
+    Idle,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndLabels {
+    namespace: String,
+    connection: String,
+    end: End,
+}
+
+/// When the credential of a connection ends, as far as that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CredentialEnds {
+    /// The end that nothing moves.
+    pub fixed: Option<Timestamp>,
+    /// The end if nobody renews it any more.
+    pub idle: Option<Timestamp>,
+}
+
 /// Counters and gauges of the operator.
 #[derive(Debug)]
 pub struct Metrics {
@@ -57,6 +84,7 @@ pub struct Metrics {
     watch_failures: Family<WatchLabels, Counter>,
     requests: Family<RequestLabels, Gauge<u64, AtomicU64>>,
     refused: Gauge,
+    ends: Family<EndLabels, Gauge>,
     leader: Gauge,
     refused_by_connection: Mutex<HashMap<ConnectionName, usize>>,
 }
@@ -87,9 +115,15 @@ impl Default for Metrics {
             "Bindings that name a connection which does not allow them",
             refused.clone(),
         );
+        let ends = Family::default();
+        registry.register(
+            "credential_end_timestamp_seconds",
+            "When the credential of a connection ends, in seconds since 1970: for good, or if nobody renews it",
+            ends.clone(),
+        );
         registry.register("leader", "1 while this replica works, 0 while it stands by for another", leader.clone());
         let refused_by_connection = Mutex::default();
-        Self { registry, passes, seconds, watch_failures, requests, refused, leader, refused_by_connection }
+        Self { registry, passes, seconds, watch_failures, requests, refused, ends, leader, refused_by_connection }
     }
 }
 
@@ -119,6 +153,17 @@ impl Metrics {
         self.refused.set(i64::try_from(refused.values().sum::<usize>()).unwrap_or(i64::MAX));
     }
 
+    /// Notes when the credential of a connection ends.
+    pub fn credential_ends(&self, (namespace, connection): &ConnectionName, ends: CredentialEnds) {
+        for (end, at) in [(End::Fixed, ends.fixed), (End::Idle, ends.idle)] {
+            let labels = EndLabels { namespace: namespace.clone(), connection: connection.clone(), end };
+            match at {
+                Some(at) => _ = self.ends.get_or_create(&labels).set(at.as_second()),
+                None => _ = self.ends.remove(&labels),
+            }
+        }
+    }
+
     /// Notes whether this replica works.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
@@ -127,6 +172,7 @@ impl Metrics {
     /// Forgets a connection that was deleted.
     pub fn forget(&self, connection: &ConnectionName) {
         self.refused(connection.clone(), 0);
+        self.credential_ends(connection, CredentialEnds::default());
     }
 
     /// Everything, as a scraper reads it.
@@ -141,5 +187,37 @@ impl Metrics {
         let mut exposition = String::new();
         text::encode(&mut exposition, &self.registry)?;
         Ok(exposition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(metrics: &Metrics) -> String {
+        let mut exposition = String::new();
+        text::encode(&mut exposition, &metrics.registry).unwrap();
+        exposition
+    }
+
+    #[test]
+    fn the_ends_of_a_credential_are_shown_and_vanish_with_the_connection() {
+        let (metrics, name) = (Metrics::default(), ("platform".to_owned(), "acme".to_owned()));
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        metrics.credential_ends(&name, CredentialEnds { fixed: at(1_800_000_000), idle: at(1_790_000_000) });
+        let line = |end: &str, second: u64| {
+            format!(
+                "jira_operator_credential_end_timestamp_seconds{{namespace=\"platform\",connection=\"acme\",end=\"{end}\"}} {second}"
+            )
+        };
+        let shown = text_of(&metrics);
+        assert!(
+            shown.contains(&line("Fixed", 1_800_000_000)) && shown.contains(&line("Idle", 1_790_000_000)),
+            "{shown}"
+        );
+        metrics.credential_ends(&name, CredentialEnds { fixed: None, idle: at(1_790_000_000) });
+        assert!(!text_of(&metrics).contains("Fixed"));
+        metrics.forget(&name);
+        assert!(!text_of(&metrics).contains("acme"));
     }
 }

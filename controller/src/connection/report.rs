@@ -68,7 +68,9 @@ pub(super) async fn publish(
         }
     }
     let refused = memory.facts.demand.as_ref().map_or(0, |demand| demand.refused);
-    ctx.metrics.refused((connection.namespace().unwrap_or_default(), connection.name_any()), refused);
+    let name = (connection.namespace().unwrap_or_default(), connection.name_any());
+    ctx.metrics.credential_ends(&name, plan.ends);
+    ctx.metrics.refused(name, refused);
     if let Some(Note { reason, text, .. }) = &note {
         tracing::info!(
             namespace = connection.namespace(),

@@ -253,6 +253,11 @@ pub(super) fn renewal_due(view: &View<'_>) -> Option<Timestamp> {
     due.filter(|due| view.now < *due)
 }
 
+/// When the grant ends if nobody renews it any more.
+pub(super) fn idle_end(view: &View<'_>) -> Option<Timestamp> {
+    view.facts.known_handshake()?.held()?.idle_end
+}
+
 /// Whether an answer says that the token, not the grant, is at its end.
 pub(super) const fn tells_of_a_spent_token(problem: &Problem) -> bool {
     matches!(

@@ -6,7 +6,13 @@ use crds::{JiraConnection, JiraConnectionStatus};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    claims::claims, consent, details::details, lacking::Lacking, proof::proof, refusal, schedule, verdict::Verdict,
+    claims::claims,
+    consent,
+    details::{details, fixed_end},
+    lacking::Lacking,
+    proof::proof,
+    refusal, schedule,
+    verdict::Verdict,
     view::View,
 };
 use crate::{
@@ -16,6 +22,7 @@ use crate::{
         finding::Finding,
         reason::{Reason, Row},
     },
+    metrics::CredentialEnds,
     proof::Proof,
 };
 
@@ -39,6 +46,8 @@ pub struct Plan {
     pub wake: Option<Timestamp>,
     /// What the bindings may rely on.
     pub proof: Proof,
+    /// When the credential ends.
+    pub ends: CredentialEnds,
     /// Trouble that holds back further requests to Jira.
     pub trouble: Option<Finding>,
 }
@@ -69,7 +78,8 @@ pub(super) fn conclude(view: View<'_>, finding: Finding, trouble: Trouble) -> Pl
     let wake = early.chain(finding.again).min();
     let lasting = trouble == Trouble::Lasting
         && !matches!(finding.reason.row(), Row::Suspended | Row::Unresolved | Row::Awaiting);
-    Plan { claims, details, wake, proof, trouble: lasting.then_some(finding) }
+    let ends = CredentialEnds { fixed: fixed_end(&view), idle: consent::idle_end(&view) };
+    Plan { claims, details, wake, proof, ends, trouble: lasting.then_some(finding) }
 }
 
 fn wish(view: &View<'_>, finding: &Finding) -> Option<Timestamp> {
