@@ -2,6 +2,8 @@
 
 # What CI sets to --locked: there the build must use the versions of Cargo.lock, here it may add to them.
 LOCKED ?=
+# How many suites run at a time.
+AT_ONCE ?= 2
 # Arguments of the program that `run` and `demo` start.
 ARGS ?=
 CRDS := charts/jira-connection-operator/crds
@@ -35,7 +37,10 @@ dependencies: ## Check licences, sources and versions of the dependencies (cargo
 
 # The suites start the operator as a program, and cargo builds the programs of other packages only when told.
 test: build ## Run all tests; the first run builds a Kubernetes control plane, which takes minutes
-	cargo test $(LOCKED) --workspace --no-fail-fast
+	cargo test $(LOCKED) --workspace --all-targets --no-run
+	cargo test $(LOCKED) --workspace --no-fail-fast --lib --bins
+	cargo test $(LOCKED) --workspace --no-fail-fast --doc
+	$(MAKE) --no-print-directory --file=tests/suites.mk --jobs=$(AT_ONCE) --keep-going --output-sync=target LOCKED=$(LOCKED)
 
 crds: ## Write the CRDs anew from the types
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- $(CRDS)

@@ -394,10 +394,10 @@ impl Switchboard {
 }
 
 /// What of an object is somebody's intent: its own status, and what others note on it, wakes nobody.
-fn intent<K: Resource>(object: &K) -> (Option<i64>, bool, [Option<String>; 2]) {
+fn intent<K: Resource>(object: &K) -> (Option<i64>, bool, [Option<String>; 3]) {
     let meta = object.meta();
     let annotation = |name: &str| meta.annotations.as_ref().and_then(|all| all.get(name)).cloned();
-    let wishes = [annotation(crds::REQUESTED_AT), annotation(crds::FLUX_REQUESTED_AT)];
+    let wishes = [crds::REQUESTED_AT, crds::FLUX_REQUESTED_AT, crds::AUTHORIZE_AT].map(annotation);
     (meta.generation, meta.deletion_timestamp.is_some(), wishes)
 }
 

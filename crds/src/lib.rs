@@ -27,5 +27,9 @@ pub const REQUESTED_AT: &str = "issuetracking.dev/requestedAt";
 /// The same as [`REQUESTED_AT`], as Flux's tools write it; echoed in `status.lastHandledReconcileAt`.
 pub const FLUX_REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 
+/// Annotation that asks a person to authorise the connection again; any new value is one request. What is in use stays in
+/// use until the new grant is proven.
+pub const AUTHORIZE_AT: &str = "issuetracking.dev/authorizeAt";
+
 /// Annotation on a Secret: the comma-separated host patterns that connections may send its values to.
 pub const RELEASED_HOSTS: &str = "issuetracking.dev/hosts";

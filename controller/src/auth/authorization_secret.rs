@@ -4,6 +4,7 @@
 //! | key | written by | what it is |
 //! | --- | --- | --- |
 //! | `page` | reconciler | address of the connection's page, without a key |
+//! | `authorizeAt` | reconciler | the last value of the annotation `issuetracking.dev/authorizeAt` that was passed on to people |
 //! | `applicationUrl`, `consumerKey`, `consumerName`, `publicKey` | reconciler | OAuth 1.0a: what to paste into Jira's application link |
 //! | `keyHash` | person | hash of a fresh [`Key`]; a new one asks for a new attempt |
 //! | `returnBy` | person | OAuth 1.0a: [`ReturnBy`]; absent means a callback where the operator has pages, else a code |
@@ -31,6 +32,8 @@ pub const SECRET_TYPE: &str = "issuetracking.dev/authorization";
 
 /// Address of the connection's page, without a key.
 pub const PAGE: &str = "page";
+/// The last value of the annotation that asks a person to authorise again.
+pub const AUTHORIZE_AT: &str = "authorizeAt";
 /// OAuth 1.0a: application URL to enter in Jira.
 pub const APPLICATION_URL: &str = "applicationUrl";
 /// OAuth 1.0a: consumer key to enter in Jira.
@@ -315,6 +318,8 @@ pub struct Revocation {
 pub struct AuthorizationSecret {
     /// Address of the connection's page.
     pub page: Option<String>,
+    /// The last wish that a person authorises again.
+    pub authorize_at: Option<String>,
     /// OAuth 1.0a: what to paste into Jira.
     pub link: Option<ApplicationLink>,
     /// Hash of the key that a person made.
@@ -386,6 +391,7 @@ impl AuthorizationSecret {
         };
         Self {
             page: text(PAGE).map(str::to_owned),
+            authorize_at: text(AUTHORIZE_AT).map(str::to_owned),
             link: link(text),
             key_hash: text(KEY_HASH).and_then(Hash::read),
             return_by: text(RETURN_BY).and_then(|text| match text.trim() {

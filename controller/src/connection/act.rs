@@ -5,11 +5,17 @@
 use crds::{JiraConnection, connection::status::Authorization};
 use kube::ResourceExt;
 
-use super::{Error, decide::plan::Plan, farewell, gather, handshake::Published, memory::Memory};
+use super::{Error, custody::Write, decide::plan::Plan, farewell, gather, handshake::Published, memory::Memory};
 use crate::{
-    auth::authorization_secret::{APPLICATION_URL, ApplicationLink, CONSUMER_KEY, CONSUMER_NAME, PAGE, PUBLIC_KEY},
+    auth::authorization_secret::{
+        APPLICATION_URL, AUTHORIZE_AT, ApplicationLink, CONSUMER_KEY, CONSUMER_NAME, PAGE, PUBLIC_KEY,
+    },
     context::Context,
-    kubernetes::owned_secret::{Changes, Owner},
+    kubernetes::{
+        events::{Note, Tone},
+        owned_secret::{Changes, Owner},
+    },
+    wish,
 };
 
 /// A plan that was carried out.
@@ -56,23 +62,40 @@ async fn publish(
     let Some(handshake) = memory.facts.known_handshake() else {
         return Ok(());
     };
-    let desired = Published { page: page(connection, ctx), link: link(authorization) };
+    let before = handshake.published.clone().unwrap_or_default();
+    let wish = wish::echo(connection.metadata.annotations.as_ref(), crds::AUTHORIZE_AT);
+    let authorize_at = wish.or_else(|| before.authorize_at.clone());
+    let desired = Published { page: page(connection, ctx), authorize_at, link: link(authorization) };
     if handshake.published.as_ref() == Some(&desired) {
         return Ok(());
     }
+    let asked = desired.authorize_at != before.authorize_at;
     let owner = Owner::of(connection).ok_or(Error::Gone)?;
     let text = |value: Option<&String>| value.map(|value| value.clone().into_bytes());
     let link = desired.link.as_ref();
     let changes = Changes::from([
         (PAGE, text(desired.page.as_ref())),
+        (AUTHORIZE_AT, text(desired.authorize_at.as_ref())),
         (APPLICATION_URL, text(link.map(|link| &link.application_url))),
         (CONSUMER_KEY, text(link.map(|link| &link.consumer_key))),
         (CONSUMER_NAME, text(link.map(|link| &link.consumer_name))),
         (PUBLIC_KEY, text(link.map(|link| &link.public_key))),
     ]);
-    memory.custody.change_authorization(&owner, ctx, &changes).await?;
+    let written = memory.custody.change_authorization(&owner, ctx, &changes).await?;
     gather::note_handshake(memory);
+    if asked && written == Write::Done {
+        ctx.events.publish(connection, &call(connection)).await;
+    }
     Ok(())
+}
+
+/// Passes on the wish that a person authorises again.
+fn call(connection: &JiraConnection) -> Note {
+    let (name, namespace) = (connection.name_any(), connection.namespace().unwrap_or_default());
+    let text = format!(
+        "Somebody asks that this connection is authorised again. Do it with: kubectl jira authorize {name} -n {namespace}"
+    );
+    Note { tone: Tone::Normal, reason: "AuthorizationRequested".into(), text }
 }
 
 fn link(authorization: &Authorization) -> Option<ApplicationLink> {

@@ -95,6 +95,8 @@ pub enum AttemptStanding {
 pub struct Published {
     /// Address of the page.
     pub page: Option<String>,
+    /// The last wish that a person authorises again.
+    pub authorize_at: Option<String>,
     /// OAuth 1.0a: what to paste into Jira.
     pub link: Option<ApplicationLink>,
 }
@@ -135,7 +137,11 @@ impl Handshake {
     /// What the two Secrets say; an absent one says nothing.
     #[must_use]
     pub fn read(authorization: Option<&AuthorizationSecret>, grant: &GrantSecret, public_key: Option<String>) -> Self {
-        let published = authorization.map(|secret| Published { page: secret.page.clone(), link: secret.link.clone() });
+        let published = authorization.map(|secret| Published {
+            page: secret.page.clone(),
+            authorize_at: secret.authorize_at.clone(),
+            link: secret.link.clone(),
+        });
         Self { grant: standing(grant), attempt: attempt(authorization, grant), published, public_key }
     }
 

@@ -121,12 +121,12 @@ async fn is_alive(scene: &Scene, access_token: &str) -> bool {
 }
 
 #[rstest]
-#[case::revoked("bye-revoke", Some("Revoke"), false)]
-#[case::kept("bye-keep", None, true)]
+#[case::revoked("bye-revoke", "Revoke", false)]
+#[case::kept("bye-keep", "Keep", true)]
 #[tokio::test]
 async fn a_deleted_connection_gives_its_grant_back_if_asked_to(
     #[case] prefix: &str,
-    #[case] policy: Option<&str>,
+    #[case] policy: &str,
     #[case] alive: bool,
 ) {
     let scene = granted(prefix, Protocol::Center).await;

@@ -51,7 +51,7 @@ async fn readiness_never_blinks_through_many_renewals_and_no_status_is_written()
     let scene = Scene::open_with(
         "blink",
         Protocol::Center,
-        |instance| center(instance).unwrap().access_token_seconds = 2,
+        |instance| center(instance).unwrap().access_token_seconds = 1,
         |_| {},
     )
     .await;

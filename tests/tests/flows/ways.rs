@@ -244,3 +244,23 @@ async fn a_deactivated_account_cannot_authorise() {
     person.open(&callback).await.unwrap();
     assert_eq!(scene.now().await.reason(), "AuthorizationRequired");
 }
+
+#[tokio::test]
+async fn an_annotation_calls_a_person_and_disturbs_nothing() {
+    let scene = Scene::open("called", Protocol::Center).await;
+    scene.connect().await;
+    scene.authorise(&scene.person(ACCOUNT), "a-key").await;
+    let ready = scene.stage.until_ready(Kind::Connection, NAME).await;
+    let patch = json!({ "metadata": { "annotations": { "issuetracking.dev/authorizeAt": "today" } } });
+    scene.stage.merge(Kind::Connection, NAME, patch).await;
+    scene.until_owned("authorization", "the wish is passed on", |secret| secret["authorizeAt"] == "today").await;
+    let called =
+        async || scene.stage.events().await.iter().filter(|it| it["reason"] == "AuthorizationRequested").count();
+    while called().await == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let now = scene.now().await;
+    assert_eq!(now.0["status"], ready.0["status"]);
+    scene.wish("1").await;
+    assert_eq!(called().await, 1, "one wish is one call");
+}

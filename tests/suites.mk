@@ -1,0 +1,10 @@
+# The suites, each a program of its own with a control plane of its own. They wait more than they compute, so `make test` runs
+# several at a time; what a suite prints is shown when it ends.
+
+SUITES := $(basename $(notdir $(wildcard tests/tests/*.rs)))
+
+.PHONY: all $(SUITES)
+all: $(SUITES)
+
+$(SUITES):
+	cargo test $(LOCKED) --workspace --no-fail-fast --test $@
