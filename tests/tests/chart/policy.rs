@@ -112,6 +112,41 @@ async fn the_operator_writes_no_secret_but_its_own() {
     assert_all(&administrator, &others, |answer| *answer == Answer::Done).await;
 }
 
+#[tokio::test]
+async fn the_operator_writes_no_connection_but_for_its_finalizer() {
+    define_own_kinds().await;
+    let own = controlplane::shared().await.namespace("jira-connection-operator").await.unwrap();
+    let namespace = furnished("tenant").await;
+    let client = account(&own, "").await;
+    rights_in_force(&client, &namespace).await;
+    let path = format!("/apis/issuetracking.dev/v1alpha1/namespaces/{namespace}/jiraconnections/acme");
+    // A dry run passes admission as the real request does, and leaves nothing when it passes.
+    let patch = |patch: Value| act("patch", format!("{path}?dryRun=All")).with(patch);
+    let metadata = |metadata: Value| patch(json!({ "metadata": metadata }));
+    let suspended = patch(json!({ "spec": { "suspend": true } }));
+    in_force(controlplane::shared().await, &format!("{own}-own-finalizer"), &client, &suspended).await;
+    let denied = [
+        suspended,
+        patch(json!({ "spec": { "url": "https://elsewhere.example" } })),
+        metadata(json!({ "labels": { "team": "web" } })),
+        metadata(json!({ "annotations": { "issuetracking.dev/requestedAt": "now" } })),
+        metadata(json!({ "finalizers": ["example.org/other"] })),
+        metadata(json!({ "ownerReferences": owner("JiraConnection", "acme", false) })),
+    ];
+    assert_all(
+        &client,
+        &denied,
+        |answer| matches!(answer, Answer::Denied(words) if words.contains("writes nothing of a connection")),
+    )
+    .await;
+    let allowed =
+        [metadata(json!({ "finalizers": ["issuetracking.dev/revoke"] })), metadata(json!({ "finalizers": [] }))];
+    assert_all(&client, &allowed, |answer| *answer == Answer::Done).await;
+    let administrator = controlplane::shared().await.client().await.unwrap();
+    assert_all(&administrator, &[patch(json!({ "spec": { "suspend": true } }))], |answer| *answer == Answer::Done)
+        .await;
+}
+
 /// RBAC refuses a deletion first, so this account gets the right that the operator does not have.
 #[tokio::test]
 async fn the_operator_deletes_no_secret_even_with_the_right() {

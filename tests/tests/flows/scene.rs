@@ -130,7 +130,7 @@ impl Scene {
         format!("{}-client", self.site.name)
     }
 
-    fn client_secret(&self) -> String {
+    pub fn client_secret(&self) -> String {
         format!("{}-secret", self.site.name)
     }
 

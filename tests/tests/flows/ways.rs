@@ -264,3 +264,50 @@ async fn an_annotation_calls_a_person_and_disturbs_nothing() {
     scene.wish("1").await;
     assert_eq!(called().await, 1, "one wish is one call");
 }
+
+#[rstest]
+#[case::cloud("canary-cloud", Protocol::Cloud)]
+#[case::data_center("canary-center", Protocol::Center)]
+#[case::old_data_center("canary-old", Protocol::Old)]
+#[tokio::test]
+async fn nothing_secret_of_an_authorisation_is_printed(#[case] prefix: &str, #[case] protocol: Protocol) {
+    let scene = Scene::open(prefix, protocol).await;
+    let waiting = scene.connect().await;
+    if protocol == Protocol::Old {
+        scene.link(&waiting.0["status"]);
+    }
+    let key = format!("canary-key-of-{prefix}");
+    let person = scene.person(ACCOUNT);
+    let callback = scene.consent(&person, &key).await;
+    let preparation = scene.owned("grant").await.unwrap()["preparation"].clone();
+    person.open(&callback).await.unwrap();
+    scene.stage.until_ready(Kind::Connection, NAME).await;
+    let before = scene.owned("grant").await.unwrap();
+    scene.mutate(&Mutation::ExpireAccessTokens(scene.whose()));
+    scene.wish("1").await;
+    let after = scene.owned("grant").await.unwrap();
+    assert_eq!(after["grant"]["renewals"], 1);
+
+    let mut secrets = vec![key, scene.client_secret()];
+    secrets.extend(callback.split(['?', '&']).filter_map(|part| Some(part.split_once('=')?.1.to_owned())));
+    for holder in [&preparation, &before["grant"]["tokens"], &after["grant"]["tokens"]] {
+        let texts = holder
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| !["protocol", "endsAt", "sessionEndsAt", "redirectUri"].contains(&name.as_str()));
+        secrets.extend(texts.filter_map(|(_, value)| value.as_str().map(str::to_owned)));
+    }
+    secrets.extend(after["privateKey"].as_str().and_then(|pem| pem.lines().nth(1)).map(str::to_owned));
+    assert!(secrets.len() >= 6 && secrets.iter().all(|secret| secret.len() > 7), "{}", secrets.len());
+    let told = [
+        tests::stage::operator().await.output(),
+        tests::stage::operator().await.metrics().await.unwrap(),
+        scene.now().await.0["status"].to_string(),
+        json!(scene.stage.events().await).to_string(),
+    ];
+    for (place, text) in ["output", "metrics", "status", "Events"].iter().zip(&told) {
+        let found = secrets.iter().position(|secret| text.contains(secret.as_str()));
+        assert_eq!(found, None, "a secret is in the {place}");
+    }
+}
