@@ -2,6 +2,7 @@
 //!
 //! In: a question. Out: an answer that says how it is, good or bad. Absent by design: conclusions, status, retries.
 
+mod exchange;
 mod handshake;
 mod renewal;
 

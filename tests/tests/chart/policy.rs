@@ -119,9 +119,9 @@ async fn the_operator_writes_no_connection_but_for_its_finalizer() {
     let namespace = furnished("tenant").await;
     let client = account(&own, "").await;
     rights_in_force(&client, &namespace).await;
-    let path = format!("/apis/issuetracking.dev/v1alpha1/namespaces/{namespace}/jiraconnections/acme");
+    let acme = format!("/apis/issuetracking.dev/v1alpha1/namespaces/{namespace}/jiraconnections/acme");
     // A dry run passes admission as the real request does, and leaves nothing when it passes.
-    let patch = |patch: Value| act("patch", format!("{path}?dryRun=All")).with(patch);
+    let patch = |patch: Value| act("patch", format!("{acme}?dryRun=All")).with(patch);
     let metadata = |metadata: Value| patch(json!({ "metadata": metadata }));
     let suspended = patch(json!({ "spec": { "suspend": true } }));
     in_force(controlplane::shared().await, &format!("{own}-own-finalizer"), &client, &suspended).await;
