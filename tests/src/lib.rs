@@ -7,5 +7,6 @@ pub mod go;
 pub mod jira;
 mod log;
 pub mod operator;
+pub mod scene;
 pub mod stage;
 pub mod tools;

@@ -8,7 +8,5 @@ mod lost;
 mod renewed;
 #[path = "flows/rotated.rs"]
 mod rotated;
-#[path = "flows/scene.rs"]
-mod scene;
 #[path = "flows/ways.rs"]
 mod ways;

@@ -4,10 +4,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tests::{
     jira,
+    scene::{NAME, Protocol, Scene},
     stage::{ACCOUNT, Kind},
 };
-
-use super::scene::{NAME, Protocol, Scene};
 
 async fn granted(prefix: &str, protocol: Protocol) -> Scene {
     let scene = Scene::open(prefix, protocol).await;

@@ -6,11 +6,10 @@ use rstest::rstest;
 use serde_json::Value;
 use tests::{
     jira::{self, Fault, Mutation, Rule},
+    scene::{NAME, Protocol, Scene, center},
     stage::{ACCOUNT, Kind},
 };
 use tokio::time::sleep;
-
-use super::scene::{NAME, Protocol, Scene, center};
 
 async fn granted(prefix: &str, protocol: Protocol) -> Scene {
     let scene = Scene::open(prefix, protocol).await;

@@ -11,7 +11,7 @@ use tests::{
 
 use tokio::time::{Instant, sleep};
 
-use super::scene::{self, NAME};
+use tests::scene::{self, NAME};
 
 struct Rotation {
     stage: Stage,

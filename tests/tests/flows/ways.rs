@@ -4,10 +4,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tests::{
     jira::{self, Mutation, person::Landing},
+    scene::{NAME, Protocol, SUCCESSOR, Scene, center},
     stage::{ACCOUNT, Kind},
 };
-
-use super::scene::{NAME, Protocol, SUCCESSOR, Scene, center};
 
 #[rstest]
 #[case::cloud("cloud", Protocol::Cloud)]

@@ -1,4 +1,8 @@
 //! A connection that a person authorises, with its Jira, its Secrets and the operator's pages.
+//!
+//! The first scene of a test binary starts the operator, with pages at a port of the binary's own.
+
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 use std::{net::TcpListener, sync::OnceLock, time::Duration};
 
@@ -9,14 +13,15 @@ use kube::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tests::{
+use tokio::time::{Instant, sleep};
+
+use crate::{
     jira::{
         self, App, Consumer, DataCenter, Deployment, Entry, IncomingLink, Instance, Mark, Mutation, Person, Whose,
         person::{Landing, Page},
     },
     stage::{self, ACCOUNT, Kind, Seen, Site, Stage, Way},
 };
-use tokio::time::{Instant, sleep};
 
 /// Name of every connection here.
 pub const NAME: &str = "acme";
@@ -28,6 +33,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub const SUCCESSOR: &str = "successor";
 
 /// Where the pages are: one port of this test binary.
+#[must_use]
 pub fn public_url() -> &'static str {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| format!("http://localhost:{}", port()))
@@ -38,6 +44,8 @@ fn port() -> u16 {
     *PORT.get_or_init(|| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
 }
 
+/// SHA-256 in hexadecimal, as keys are stored.
+#[must_use]
 pub fn hash(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
@@ -63,18 +71,23 @@ pub enum Protocol {
     Old,
 }
 
+/// A connection that a person authorises, and all around it.
 pub struct Scene {
+    /// Its namespace.
     pub stage: Stage,
+    /// Its Jira.
     pub site: Site,
+    /// How it is authorised.
     pub protocol: Protocol,
 }
 
 impl Scene {
+    /// A namespace and a Jira where everything is as it should be, but nothing of the connection yet.
     pub async fn open(prefix: &str, protocol: Protocol) -> Self {
         Self::open_with(prefix, protocol, |_| {}, |_| {}).await
     }
 
-    /// The instance and, on Cloud, the app can be changed first.
+    /// The same, where the instance and, on Cloud, the app are changed first.
     pub async fn open_with(
         prefix: &str,
         protocol: Protocol,
@@ -126,6 +139,8 @@ impl Scene {
         scene
     }
 
+    /// Client id of the 3LO app or of the incoming link.
+    #[must_use]
     pub fn client_id(&self) -> String {
         format!("{}-client", self.site.name)
     }
@@ -134,6 +149,8 @@ impl Scene {
         format!("{}-secret", self.site.name)
     }
 
+    /// What the connection declares.
+    #[must_use]
     pub fn spec(&self) -> Value {
         let auth = match self.protocol {
             Protocol::Cloud | Protocol::Center => {
@@ -163,10 +180,12 @@ impl Scene {
         self.until_reason("AuthorizationRequired").await
     }
 
+    /// Waits until `Ready` has this reason.
     pub async fn until_reason(&self, reason: &str) -> Seen {
         self.stage.until_reason(Kind::Connection, NAME, reason).await
     }
 
+    /// The connection as it is.
     pub async fn now(&self) -> Seen {
         self.stage.get(Kind::Connection, NAME).await
     }
@@ -219,7 +238,7 @@ impl Scene {
         }
     }
 
-    /// The person asks with a key; returns the attempt that the operator prepares.
+    /// The person asks with a key. Returns the attempt that the operator prepares.
     pub async fn ask(&self, key: &str) -> Value {
         self.ask_by(key, Value::Null).await
     }
@@ -248,6 +267,8 @@ impl Scene {
         told.await["outcome"].clone()
     }
 
+    /// Somebody with a browser who logs in as this account and picks the connection's site.
+    #[must_use]
     pub fn person(&self, account: &str) -> Person {
         Person::new(jira::shared(), account).unwrap().on_site(&self.site.url)
     }
@@ -272,6 +293,8 @@ impl Scene {
         attempt
     }
 
+    /// Address of the page for a key.
+    #[must_use]
     pub fn page(&self, key: &str) -> String {
         format!("{}/connections/{}/{NAME}?key={key}", public_url(), self.stage.namespace)
     }
@@ -289,11 +312,13 @@ impl Scene {
         self.mutate(&Mutation::AddConsumer { consumer });
     }
 
+    /// Changes something at Jira.
     pub fn mutate(&self, mutation: &Mutation) {
         jira::shared().mutate(&self.site.name, mutation).unwrap();
     }
 
     /// What belongs to this connection at Jira.
+    #[must_use]
     pub fn whose(&self) -> Whose {
         Whose::client(&self.client())
     }
@@ -314,6 +339,7 @@ impl Scene {
     }
 
     /// Everything asked of the token endpoint that this connection uses.
+    #[must_use]
     pub fn token_requests(&self, mark: Mark) -> Vec<Entry> {
         let journal = jira::shared().journal();
         let client = self.client();
