@@ -11,7 +11,7 @@ CRDS := charts/jira-connection-operator/crds
 .DEFAULT_GOAL := help
 # The targets are steps of one build in one target directory: side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help build fmt lint dependencies test crds docs fixtures chart install-yaml image-binary demo controlplane run install plugin
+.PHONY: help build fmt lint dependencies test browser crds docs fixtures chart install-yaml image-binary demo controlplane run install plugin
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,14 @@ test: build ## Run all tests; the first run builds a Kubernetes control plane, w
 	cargo test $(LOCKED) --workspace --no-fail-fast --lib --bins
 	cargo test $(LOCKED) --workspace --no-fail-fast --doc
 	$(MAKE) --no-print-directory --file=tests/suites.mk --jobs=$(AT_ONCE) --keep-going --output-sync=target LOCKED=$(LOCKED)
+	@$(MAKE) --no-print-directory browser
+
+browser: build ## Authorise in a real Chromium; UPDATE_PICTURES=1 writes docs/pictures anew
+	@if command -v chromium && command -v chromedriver && command -v npm; then \
+		cargo test $(LOCKED) --workspace --test browser; \
+	else \
+		echo '*** SKIPPED: chromium, chromedriver or npm is not installed, so the pages are untried in a browser ***'; \
+	fi >&2
 
 crds: ## Write the CRDs anew from the types
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- $(CRDS)

@@ -72,7 +72,10 @@ pub async fn helm(mut command: Command, values: &str) -> Result<String, Error> {
         return Ok(text(&output.stdout));
     }
     let subcommand = command.as_std().get_args().next().map(|it| it.to_string_lossy().into_owned());
-    Err(Error::Helm { command: subcommand.unwrap_or_default(), output: text(&output.stdout) + &text(&output.stderr) })
+    Err(Error::Helm {
+        command: subcommand.unwrap_or_default(),
+        output: text(&output.stdout) + text(&output.stderr).as_str(),
+    })
 }
 
 /// Renders the chart as `helm template` does, without the CRDs unless `arguments` ask for them.

@@ -105,11 +105,7 @@ impl Module {
     /// The directory of the programs that were built from this module: another one whenever `go.mod`, `go.sum`, a Go file beside
     /// them or a flag is another, and on another platform.
     fn cache(&self) -> Result<PathBuf, Error> {
-        let home = |variable: &str| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        let root = home("XDG_CACHE_HOME")
-            .or_else(|| home("HOME").map(|home| home.join(".cache")))
-            .ok_or(Error::CacheMissing)?;
-        Ok(root.join("jira-connection-operator").join(self.folder).join(self.key()?))
+        Ok(cache(self.folder)?.join(self.key()?))
     }
 
     /// Builds the programs that are not in the cache, which blocks for minutes, and returns the cache. Concurrent callers wait
@@ -249,6 +245,14 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|source| failure("read", path, source))
+}
+
+/// The user's cache for what is made once, under this name.
+pub(crate) fn cache(name: &str) -> Result<PathBuf, Error> {
+    let home = |variable: &str| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let root =
+        home("XDG_CACHE_HOME").or_else(|| home("HOME").map(|home| home.join(".cache"))).ok_or(Error::CacheMissing)?;
+    Ok(root.join("jira-connection-operator").join(name))
 }
 
 /// Removes what builds that were killed have left behind.

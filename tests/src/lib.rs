@@ -1,5 +1,6 @@
-//! A local control plane, a Jira simulator, and the suites that run the operator against both.
+//! A local control plane, a Jira simulator, a browser, and the suites that run the operator against both.
 
+pub mod browser;
 pub mod chart;
 pub mod controlplane;
 pub mod demo;

@@ -115,7 +115,8 @@ impl Authority {
             }
         };
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        Ok((vec![certificate.der().clone()], key))
+        // The authority as well, which most servers leave out: a browser that knows it by its key alone has to see it.
+        Ok((vec![certificate.der().clone(), self.issuer.as_ref().der().clone()], key))
     }
 }
 
