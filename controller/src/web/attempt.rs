@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::{
     Pages, case::Case, cookie::BrowserCookie, destination::Destination, page, turnaway::Turnaway, visit::Visit,
 };
-use crate::auth::authorization_secret::{Attempt, AuthorizationSecret};
+use crate::auth::authorization_secret::{Attempt, AuthorizationSecret, OutcomeResult};
 
 /// Where a browser stands with an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,12 @@ pub enum Standing<'a> {
 /// Decides where the browser with this cookie stands.
 #[must_use]
 pub fn decide<'a>(secret: &'a AuthorizationSecret, cookie: &BrowserCookie, now: Timestamp) -> Standing<'a> {
-    if secret.outcome.as_ref().is_some_and(|outcome| outcome.key_hash == *cookie.key_hash()) {
-        return Standing::Answered;
+    match ending(secret, cookie) {
+        Some(OutcomeResult::Expired) => return Standing::No(Turnaway::Expired),
+        Some(OutcomeResult::Granted | OutcomeResult::Refused | OutcomeResult::Unusable | OutcomeResult::Failed) => {
+            return Standing::Answered;
+        }
+        None => {}
     }
     if secret.browser_hash.as_ref() != Some(&cookie.hash()) {
         return Standing::No(Turnaway::NotUnderWay);
@@ -42,6 +46,12 @@ pub fn decide<'a>(secret: &'a AuthorizationSecret, cookie: &BrowserCookie, now: 
         Some(attempt) => Standing::AtJira(attempt),
         None => Standing::No(Turnaway::NotUnderWay),
     }
+}
+
+/// How the attempt of this browser has ended, if it has.
+pub(super) fn ending(secret: &AuthorizationSecret, cookie: &BrowserCookie) -> Option<OutcomeResult> {
+    let outcome = secret.outcome.as_ref().filter(|outcome| outcome.key_hash == *cookie.key_hash());
+    outcome.map(|outcome| outcome.result)
 }
 
 /// `GET …/connections/{namespace}/{name}/attempt`

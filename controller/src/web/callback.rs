@@ -10,7 +10,7 @@ use axum::{
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    Pages,
+    Pages, attempt,
     case::{Case, Entry, Protocol, Recorded},
     cookie::BrowserCookie,
     form::Fields,
@@ -19,7 +19,7 @@ use super::{
     place::Place,
     turnaway::Turnaway,
 };
-use crate::auth::authorization_secret::{Answer, AuthorizationSecret, ReturnBy, State as AttemptState};
+use crate::auth::authorization_secret::{Answer, AuthorizationSecret, OutcomeResult, ReturnBy, State as AttemptState};
 
 /// The longest code, token or verifier that is recorded, in bytes.
 const LONGEST: usize = 4096;
@@ -72,12 +72,15 @@ pub fn decide(
     cookie: Option<&BrowserCookie>,
     now: Timestamp,
 ) -> Result<(), Turnaway> {
-    let ended = || {
-        let outcome = secret.outcome.as_ref();
-        outcome.zip(cookie).is_some_and(|(outcome, cookie)| outcome.key_hash == *cookie.key_hash())
-    };
     let Some(attempt) = secret.attempt.as_ref().filter(|attempt| attempt.state == *answer.state()) else {
-        return Err(if ended() { Turnaway::AlreadyUsed } else { Turnaway::NotUnderWay });
+        return Err(match cookie.and_then(|cookie| attempt::ending(secret, cookie)) {
+            // The reconciler ends an attempt as soon as its time is over.
+            Some(OutcomeResult::Expired) => Turnaway::Expired,
+            Some(OutcomeResult::Granted | OutcomeResult::Refused | OutcomeResult::Unusable | OutcomeResult::Failed) => {
+                Turnaway::AlreadyUsed
+            }
+            None => Turnaway::NotUnderWay,
+        });
     };
     let bound = secret.browser_hash.as_ref().ok_or(Turnaway::NotUnderWay)?;
     if cookie.is_none_or(|cookie| cookie.hash() != *bound) {

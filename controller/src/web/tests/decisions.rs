@@ -38,6 +38,8 @@ enum Holds {
     Code,
     /// The end of the attempt.
     Outcome,
+    /// The end of the attempt, as its time was over.
+    Lapse,
     /// The end of another attempt.
     OtherOutcome,
     /// A newer key.
@@ -46,8 +48,8 @@ enum Holds {
     NoKey,
 }
 use Holds::{
-    Answer as Answered, Attempt, Browser, Code, CodeAttempt, NewerKey, NoKey, OldAttempt, OtherAttempt, OtherBrowser,
-    OtherOutcome, Outcome,
+    Answer as Answered, Attempt, Browser, Code, CodeAttempt, Lapse, NewerKey, NoKey, OldAttempt, OtherAttempt,
+    OtherBrowser, OtherOutcome, Outcome,
 };
 
 fn holding(holds: &[Holds], cookie: &BrowserCookie) -> AuthorizationSecret {
@@ -58,6 +60,7 @@ fn holding(holds: &[Holds], cookie: &BrowserCookie) -> AuthorizationSecret {
     let (old, by_code) = (attempt(KEY, noon(), "Callback"), attempt(KEY, soon, "Code"));
     let of_other = attempt("other", soon, "Callback");
     let (end, end_of_other) = (outcome(KEY, "Granted", "Fine."), outcome("other", "Granted", "Fine."));
+    let lapse = outcome(KEY, "Expired", "Late.");
     let answer = json!({ "type": "code", "state": STATE, "code": "first" }).to_string();
     let mut entries = vec![(KEY_HASH, mine.as_str())];
     for it in holds {
@@ -71,6 +74,7 @@ fn holding(holds: &[Holds], cookie: &BrowserCookie) -> AuthorizationSecret {
             Answered => entries.push((ANSWER, &answer)),
             Code => entries.push((VERIFICATION_CODE, "first")),
             Outcome => entries.push((OUTCOME, &end)),
+            Lapse => entries.push((OUTCOME, &lapse)),
             OtherOutcome => entries.push((OUTCOME, &end_of_other)),
             NewerKey => entries[0] = (KEY_HASH, newer.as_str()),
             NoKey => entries[0] = ("page", "https://operator.example"),
@@ -122,6 +126,7 @@ fn a_browser_without_the_cookie_is_another_one() {
 #[case::code_brought(&[CodeAttempt, Browser, Code], "answered")]
 #[case::over(&[NoKey, Outcome], "answered")]
 #[case::expired(&[OldAttempt, Browser], "Expired")]
+#[case::expired_and_ended(&[NoKey, Lapse], "Expired")]
 #[case::never_begun_here(&[Attempt, OtherBrowser], "NotUnderWay")]
 #[case::not_begun(&[Attempt], "NotUnderWay")]
 #[case::vanished(&[Browser], "NotUnderWay")]
@@ -147,6 +152,7 @@ fn coming_back_to_an_attempt(#[case] holds: &[Holds], #[case] expected: &str) {
 #[case::after_the_end(&[NoKey, Outcome], Some(Turnaway::AlreadyUsed))]
 #[case::second_browser(&[CodeAttempt, OtherBrowser], Some(Turnaway::NotUnderWay))]
 #[case::too_late(&[OldAttempt, Browser], Some(Turnaway::Expired))]
+#[case::too_late_and_ended(&[NoKey, Lapse], Some(Turnaway::Expired))]
 fn bringing_a_code(#[case] holds: &[Holds], #[case] refused: Option<Turnaway>) {
     let cookie = cookie_for(KEY);
     assert_eq!(verify::decide(&holding(holds, &cookie), &cookie, noon()).err(), refused);
@@ -154,6 +160,7 @@ fn bringing_a_code(#[case] holds: &[Holds], #[case] refused: Option<Turnaway>) {
 
 #[rstest]
 #[case::over(&[NoKey, Outcome], "over")]
+#[case::expired_and_ended(&[NoKey, Lapse], "over")]
 #[case::over_before_the_rest_is_removed(&[Attempt, Browser, Answered, Outcome], "over")]
 #[case::working(&[Attempt, Browser, Answered], "working")]
 #[case::working_on_a_code(&[CodeAttempt, Browser, Code], "working")]
@@ -195,6 +202,7 @@ fn verifier() -> Answer {
 #[case::replayed_after_the_end(&[NoKey, Outcome], Protocol::OAuth2, code(STATE), Some(Turnaway::AlreadyUsed))]
 #[case::vanished(&[NoKey], Protocol::OAuth2, code(STATE), Some(Turnaway::NotUnderWay))]
 #[case::too_late(&[OldAttempt, Browser], Protocol::OAuth2, code(STATE), Some(Turnaway::Expired))]
+#[case::too_late_and_ended(&[NoKey, Lapse], Protocol::OAuth2, code(STATE), Some(Turnaway::Expired))]
 #[case::newer_key(&[NewerKey, Attempt, Browser], Protocol::OAuth2, code(STATE), Some(Turnaway::Replaced))]
 #[case::other_protocol(&[Attempt, Browser], Protocol::OAuth2, verifier(), Some(Turnaway::NotAnAnswer))]
 #[case::other_protocol_again(&[Attempt, Browser], Protocol::OAuth1, code(STATE), Some(Turnaway::NotAnAnswer))]
