@@ -44,11 +44,11 @@ test: build ## Run all tests; the first run builds a Kubernetes control plane, w
 	@$(MAKE) --no-print-directory browser
 
 browser: build ## Authorise in a real Chromium; UPDATE_PICTURES=1 writes docs/pictures anew
-	@if command -v chromium && command -v chromedriver && command -v npm; then \
+	@if { command -v chromium && command -v chromedriver && command -v npm; } >/dev/null; then \
 		cargo test $(LOCKED) --workspace --test browser; \
 	else \
 		echo '*** SKIPPED: chromium, chromedriver or npm is not installed, so the pages are untried in a browser ***'; \
-	fi >&2
+	fi
 
 crds: ## Write the CRDs anew from the types
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- $(CRDS)

@@ -141,6 +141,7 @@ impl Browser {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let session = WebDriver::new(driver.url(), driver.capabilities(&pin)).await?;
         let browser = Self { session, axe, _driver: driver };
+        browser.prefer(Scheme::Light, Colours::Own).await;
         browser.resize(900, 800, 1.0).await;
         Ok(browser)
     }
@@ -471,6 +472,13 @@ impl Browser {
     /// A command of the Chrome `DevTools` Protocol.
     async fn devtools(&self, method: &str, parameters: Value) -> Value {
         good(method, self.session.cdp().send_raw(method, parameters).await)
+    }
+}
+
+impl Drop for Browser {
+    /// After a panic nobody ends the session, and this cannot wait for chromedriver to do it: killing that ends Chromium as well.
+    fn drop(&mut self) {
+        let _ = self.session.clone().leak();
     }
 }
 

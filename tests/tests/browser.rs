@@ -5,8 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "browser/defence.rs"]
+mod defence;
+#[path = "browser/keyboard.rs"]
+mod keyboard;
 #[path = "browser/pictures.rs"]
 mod pictures;
+#[path = "browser/reflow.rs"]
+mod reflow;
 #[path = "browser/visit.rs"]
 mod visit;
 #[path = "browser/ways.rs"]

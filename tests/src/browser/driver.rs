@@ -1,6 +1,12 @@
 //! chromedriver, which starts Chromium and speaks WebDriver.
 
-use std::{io, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -15,8 +21,14 @@ use super::Error;
 /// Runs a program for as long as its standard input is open.
 const SCRIPT: &str = include_str!("../operator/supervise.sh");
 
-/// How long it may take to start.
+/// Pause between two looks at the process.
+const POLL: Duration = Duration::from_millis(10);
+
+/// How long it may take to start, or to end.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// How often it is started before that counts as failed.
+const ATTEMPTS: u32 = 5;
 
 /// How Chromium is started.
 const FLAGS: [&str; 13] = [
@@ -44,7 +56,7 @@ pub(super) struct Driver {
     port: u16,
     chromium: PathBuf,
     /// Holds the other end of the shell's standard input.
-    _shell: Child,
+    shell: Child,
     /// Kept open: a driver that cannot write would end.
     _output: Lines<BufReader<ChildStdout>>,
     /// Home, profile and temporary files. Removed after the processes.
@@ -54,6 +66,17 @@ pub(super) struct Driver {
 impl Driver {
     /// Starts it at a free port.
     pub(super) async fn start() -> Result<Self, Error> {
+        // It looks for a port that is free for IPv4 and IPv6, and ends when another process takes it meanwhile.
+        for _ in 1..ATTEMPTS {
+            match Self::start_once().await {
+                Err(Error::NotStarted { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+        Self::start_once().await
+    }
+
+    async fn start_once() -> Result<Self, Error> {
         let (chromium, chromedriver) = (program("chromium")?, program("chromedriver")?);
         let home = tempfile::Builder::new().prefix("browser-").tempdir();
         let home = home.map_err(|source| Error::System { action: "make a directory", source })?;
@@ -76,7 +99,7 @@ impl Driver {
         };
         let mut output = BufReader::new(output).lines();
         let port = port(&mut output).await?;
-        Ok(Self { port, chromium, _shell: shell, _output: output, _home: home })
+        Ok(Self { port, chromium, shell, _output: output, _home: home })
     }
 
     /// Where it listens.
@@ -95,6 +118,17 @@ impl Driver {
             ("goog:chromeOptions", json!({ "binary": self.chromium, "args": arguments })),
         ];
         all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+impl Drop for Driver {
+    /// Waits until chromedriver is gone, so that its files can be removed.
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        let started = Instant::now();
+        while matches!(self.shell.try_wait(), Ok(None)) && started.elapsed() < LIMIT {
+            thread::sleep(POLL);
+        }
     }
 }
 

@@ -61,4 +61,17 @@ impl Visit {
         self.browser.choose("#account", ACCOUNT).await;
         self.browser.click("#login").await;
     }
+
+    /// What the page has to tell is there to be read.
+    pub async fn shows(&self, words: &[&str]) {
+        let text = self.browser.text("main").await;
+        for word in words {
+            assert!(text.contains(word), "{word:?} is not on the page:\n{text}");
+        }
+    }
+
+    /// Ends the browser.
+    pub async fn end(self) {
+        self.browser.close().await;
+    }
 }
