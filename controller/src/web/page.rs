@@ -231,12 +231,16 @@ impl Pages {
             _ => (Vec::new(), 0),
         };
         let (title, next) = ending(outcome.result, total);
+        let message = sentences(&outcome.message);
+        let mut details = Details::of(case);
+        // What is said above is not said again.
+        details.message = details.message.filter(|told| *told != message);
         let page = ResultPage {
             assets: self.assets(),
-            details: Details::of(case),
+            details,
             good: outcome.result == OutcomeResult::Granted,
             title,
-            message: sentences(&outcome.message),
+            message: if message.trim_end_matches('.') == title { String::new() } else { message },
             missing,
             total,
             next,
