@@ -128,7 +128,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one that trusts this certificate authority, given as PEM. The window is 900 CSS pixels wide.
+    /// Starts one that trusts this certificate authority, given as PEM. The window is 800 CSS pixels wide.
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ impl Browser {
         let session = WebDriver::new(driver.url(), driver.capabilities(&pin)).await?;
         let browser = Self { session, axe, _driver: driver };
         browser.prefer(Scheme::Light, Colours::Own).await;
-        browser.resize(900, 800, 1.0).await;
+        browser.resize(800, 700, 1.0).await;
         Ok(browser)
     }
 
@@ -414,15 +414,15 @@ impl Browser {
         good("the clipboard", text.convert())
     }
 
-    /// The whole page as PNG, a pixel for a CSS pixel.
+    /// The page as PNG, a pixel for a CSS pixel: from its top as far as it goes, or at most so many pixels.
     ///
     /// # Panics
     ///
     /// When the browser cannot.
-    pub async fn picture(&self) -> Vec<u8> {
-        let metrics = self.devtools("Page.getLayoutMetrics", json!({})).await;
-        let size = &metrics["cssContentSize"];
-        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
+    pub async fn picture(&self, most: Option<u32>) -> Vec<u8> {
+        let script = "const it = document.documentElement; return [it.scrollWidth, Math.min(it.offsetHeight, arguments[0] ?? Infinity)]";
+        let size = self.script_with(script, vec![json!(most)]).await;
+        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
         let wanted = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let taken = self.devtools("Page.captureScreenshot", wanted).await;
         let encoded = taken["data"].as_str().unwrap_or_default();

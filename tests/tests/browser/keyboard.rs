@@ -49,7 +49,8 @@ async fn the_code_of_oauth1_is_brought_with_the_keyboard_alone() {
     visit.open("a-key").await;
     browser.arrive("Authorise acme").await;
     let copies = ["Copy Application URL", "Copy Consumer key", "Copy Consumer name", "Copy Public key"];
-    let expected: Vec<&str> = ["Skip to content", "Generate URL"].into_iter().chain(copies).collect();
+    let expected: Vec<&str> =
+        ["Skip to content", "the application link", "Generate URL"].into_iter().chain(copies).collect();
     assert_eq!(stops(browser).await, expected, "the order of the start page");
 
     visit.open("a-key").await;
@@ -112,7 +113,12 @@ async fn a_screen_reader_is_told_what_the_pages_are_about() {
         "button \"Copy Public key\"",
         "status",
     ];
-    let start = ["heading 1 \"Authorise a Jira connection\"", "form", "button \"Generate URL\""];
+    let start = [
+        "heading 1 \"Authorise a Jira connection\"",
+        "link \"the application link\"",
+        "form",
+        "button \"Generate URL\"",
+    ];
     assert_eq!(browser.outline().await, page(&[&start[..], &link].concat()), "the start page");
 
     browser.click("#start").await;

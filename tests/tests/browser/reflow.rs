@@ -7,7 +7,7 @@ use tests::{
 };
 use thirtyfour::Key;
 
-use super::visit::Visit;
+use super::{pictures, visit::Visit};
 
 /// The borders of what can be pressed or filled in, and the ground that they are on.
 const BORDERS: &str = r"
@@ -71,7 +71,7 @@ async fn nothing_is_cut_on_a_narrow_screen_or_at_400_percent() {
         for (width, height, zoom) in [(320, 640, 1.0), (320, 256, 4.0)] {
             browser.resize(width, height, zoom).await;
             if zoom < 2.0 {
-                super::pictures::keep(&format!("reflow-{page}"), &browser.picture().await);
+                pictures::take(browser, &format!("reflow-{page}")).await;
             }
             let overflow = browser.overflow().await;
             assert!(overflow.is_empty(), "{page} at {width} pixels, zoom {zoom}: {overflow:#?}");
@@ -85,7 +85,7 @@ async fn buttons_and_focus_stay_visible_in_forced_colours() {
     each_page("forced", async |browser, page| {
         for scheme in Scheme::ALL {
             browser.prefer(scheme, Colours::Forced).await;
-            super::pictures::keep(&format!("forced-{page}-{}", scheme.as_str()), &browser.picture().await);
+            pictures::take(browser, &format!("forced-{page}-{}", scheme.as_str())).await;
             let borders = browser.script(BORDERS).await;
             for it in borders.as_array().unwrap() {
                 assert!(1.0 <= it["width"].as_f64().unwrap() && it["border"] != it["ground"], "{page}: {it}");

@@ -42,8 +42,7 @@ impl Visit {
     pub async fn inspect(&self, page: &str) {
         for scheme in Scheme::ALL {
             self.browser.prefer(scheme, Colours::Own).await;
-            let picture = self.browser.picture().await;
-            pictures::keep(&format!("{}-{page}-{}", self.name, scheme.as_str()), &picture);
+            pictures::take(&self.browser, &format!("{}-{page}-{}", self.name, scheme.as_str())).await;
             let violations = self.browser.violations().await;
             assert!(violations.is_empty(), "{page} in {}: {violations:#?}", scheme.as_str());
         }

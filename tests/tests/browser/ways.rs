@@ -36,6 +36,7 @@ async fn cloud_where_the_account_has_two_sites() {
     browser.choose("#site", &scene.site.url).await;
     browser.click("#accept").await;
     browser.arrive("The connection is authorised").await;
+    // What the status said after the first attempt is not what the page says after the second.
     visit.shows(&["Fake Bot", &scene.site.url, "Authorized – everything works"]).await;
     visit.inspect("granted").await;
     scene.stage.until_ready(Kind::Connection, NAME).await;
