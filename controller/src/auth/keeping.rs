@@ -20,8 +20,12 @@ use serde::{Deserialize, Serialize};
 use super::grant::{EndedGrant, Grant, GrantEnd, GrantSite, Tokens};
 use crate::jira::{OAuth1Problem, Outage, Problem};
 
-/// How long a claim holds. With the longest timeout of a request (60 s) well below Cloud's leeway of 10 minutes.
-pub const CLAIM_LIFE: Duration = Duration::from_secs(90);
+/// How much longer a claim holds than its request may take: the time for the last look, and for a turn in the host's queue.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// The longest that a claim holds, whatever stands in the Secret: the longest timeout of a request is 60 s. Well below
+/// Cloud's leeway of 10 minutes.
+const LONGEST: Duration = Duration::from_secs(90);
 
 /// Who renews.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +40,35 @@ pub struct Claim {
     pub holder: Holder,
     /// When he said so, by his clock.
     pub made_at: Timestamp,
+    /// For how many seconds it holds. The others go by this and not by what they would claim themselves, as the timeout of
+    /// requests may change meanwhile.
+    pub seconds: u32,
 }
 
 impl Claim {
-    /// Whether it has run out, for one who saw it first at `first_seen` by his own clock. The clock of the holder is not
-    /// trusted further than that.
-    fn has_run_out(&self, first_seen: Timestamp, now: Timestamp) -> bool {
-        self.made_at + CLAIM_LIFE <= now || first_seen + CLAIM_LIFE <= now
+    /// A claim on one request that may take `timeout`. A process that has died is waited for no longer than it could have
+    /// been waiting for Jira.
+    #[must_use]
+    pub fn new(holder: Holder, made_at: Timestamp, timeout: Duration) -> Self {
+        let life = timeout.saturating_add(MARGIN).min(LONGEST);
+        Self { holder, made_at, seconds: u32::try_from(life.as_secs()).unwrap_or(u32::MAX) }
+    }
+
+    fn life(&self) -> Duration {
+        Duration::from_secs(self.seconds.into()).min(LONGEST)
+    }
+
+    /// When it runs out, for one who saw it first at `first_seen` by his own clock. The clock of the holder is not trusted
+    /// further than that.
+    fn end(&self, first_seen: Timestamp) -> Timestamp {
+        self.made_at.min(first_seen) + self.life()
+    }
+
+    /// Whether it still covers a request that may take `timeout`, `elapsed` after it was made. Asked with a monotonic clock
+    /// right before the request is sent: a process that was paused must not send a token that another one may have spent.
+    #[must_use]
+    pub fn covers(&self, elapsed: Duration, timeout: Duration) -> bool {
+        elapsed.saturating_add(timeout) < self.life()
     }
 }
 
@@ -83,21 +109,14 @@ pub fn turn(stored: Stored<'_>, renewals: u64, me: &Holder, now: Timestamp) -> T
     }
     if let Some((claim, first_seen)) = claim
         && claim.holder != *me
-        && !claim.has_run_out(first_seen, now)
+        && now < claim.end(first_seen)
     {
-        return Turn::Wait { until: (claim.made_at + CLAIM_LIFE).min(first_seen + CLAIM_LIFE) };
+        return Turn::Wait { until: claim.end(first_seen) };
     }
     if !grant.is_renewable() || grant.final_end().is_some_and(|end| end <= now) {
         return Turn::Over(GrantEnd::Expired);
     }
     Turn::Renew { interrupted: claim.is_some() }
-}
-
-/// Whether a claim made `elapsed` ago still covers a request that may take `timeout`. Asked with a monotonic clock right
-/// before the request is sent: a process that was paused must not send a token that another one may have spent.
-#[must_use]
-pub fn covers(elapsed: Duration, timeout: Duration) -> bool {
-    elapsed + timeout < CLAIM_LIFE
 }
 
 /// What has to be stored after a renewal.

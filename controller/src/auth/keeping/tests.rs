@@ -19,16 +19,17 @@ fn holder(name: &str) -> Holder {
 #[rstest]
 #[case::nobody_else(None, 0, Turn::Renew { interrupted: false })]
 #[case::renewed_already(None, 1, Turn::Adopt)]
-#[case::claimed_by_another(Some(("b", 0, 0)), 0, Turn::Wait { until: noon() + CLAIM_LIFE })]
-#[case::his_claim_ran_out(Some(("b", 90, 90)), 0, Turn::Renew { interrupted: true })]
+#[case::claimed_by_another(Some(("b", 0, 0)), 0, Turn::Wait { until: noon() + seconds(45) })]
+#[case::his_claim_nearly_ran_out(Some(("b", 44, 44)), 0, Turn::Wait { until: noon() + seconds(1) })]
+#[case::his_claim_ran_out(Some(("b", 45, 45)), 0, Turn::Renew { interrupted: true })]
 #[case::own_claim(Some(("a", 0, 0)), 0, Turn::Renew { interrupted: true })]
-#[case::his_clock_is_ahead(Some(("b", -3600, 0)), 0, Turn::Wait { until: noon() + CLAIM_LIFE })]
-#[case::his_clock_is_ahead_and_he_is_gone(Some(("b", -3600, 90)), 0, Turn::Renew { interrupted: true })]
+#[case::his_clock_is_ahead(Some(("b", -3600, 0)), 0, Turn::Wait { until: noon() + seconds(45) })]
+#[case::his_clock_is_ahead_and_he_is_gone(Some(("b", -3600, 45)), 0, Turn::Renew { interrupted: true })]
 fn whose_turn_it_is(#[case] stored: Option<(&str, i64, u64)>, #[case] renewals: u64, #[case] expected: Turn) {
     let grant = Grant { renewals, ..grant(cloud(), oauth2("a", Some("r"), noon())) };
     let claim = stored.map(|(name, age, seen_for)| {
         let made_at = noon() - k8s_openapi::jiff::SignedDuration::from_secs(age);
-        (Claim { holder: holder(name), made_at }, noon() - seconds(seen_for))
+        (Claim::new(holder(name), made_at, TIMEOUT), noon() - seconds(seen_for))
     });
     let stored = Stored { grant: &grant, claim: claim.as_ref().map(|(claim, seen)| (claim, *seen)) };
     assert_eq!(turn(stored, 0, &holder("a"), noon()), expected);
@@ -66,10 +67,23 @@ fn what_an_answer_leaves_behind(#[case] problem: Problem, #[case] interrupted: b
     assert_eq!(format!("{:?}", settle(&grant, Err(&problem), interrupted, noon())), expected);
 }
 
+#[rstest]
+#[case::shortest(1, 31)]
+#[case::default(15, 45)]
+#[case::longest(60, 90)]
+fn a_claim_holds_as_long_as_its_request_may_take_and_stays_below_the_leeway(#[case] timeout: u64, #[case] life: u32) {
+    let claim = Claim::new(holder("a"), noon(), seconds(timeout));
+    assert_eq!(claim.seconds, life);
+    assert!(claim.covers(seconds(29), seconds(timeout)) && !claim.covers(seconds(30), seconds(timeout)));
+    assert!(!claim.covers(Duration::ZERO, seconds(timeout + 30)), "the timeout was raised after the claim");
+    assert!(claim.end(noon()) + seconds(60) < noon() + LEEWAY);
+}
+
 #[test]
-fn a_claim_and_a_timeout_stay_below_the_leeway() {
-    assert!(CLAIM_LIFE + seconds(60) < LEEWAY);
-    assert!(covers(seconds(29), seconds(60)) && !covers(seconds(30), seconds(60)));
+fn a_claim_that_somebody_made_endless_ends() {
+    let claim = Claim { seconds: u32::MAX, ..Claim::new(holder("b"), noon(), TIMEOUT) };
+    assert_eq!(claim.end(noon()), noon() + seconds(90));
+    assert!(!claim.covers(seconds(76), TIMEOUT));
 }
 
 #[rstest]
@@ -269,14 +283,15 @@ impl Life {
             }
         };
         let version = self.secret.version;
-        let written = self.write(version, |secret| secret.claim = Some(Claim { holder: me, made_at: now }));
+        let written = self.write(version, |secret| secret.claim = Some(Claim::new(me, now, TIMEOUT)));
         written.map_or(Phase::Idle, |version| Phase::Claimed { version, base, interrupted, at: now })
     }
 
     fn send(&mut self, version: u64, base: Grant, interrupted: bool, at: Timestamp) -> Phase {
         let elapsed = Duration::try_from(self.now.duration_since(at)).unwrap();
         // The last look: the claim is young enough, and still the last word in the Secret.
-        if !covers(elapsed, TIMEOUT) || self.secret.version != version {
+        let claim = self.secret.claim.as_ref().filter(|_| self.secret.version == version);
+        if !claim.is_some_and(|claim| claim.covers(elapsed, TIMEOUT)) {
             return Phase::Idle;
         }
         let presented = number(&base);

@@ -85,6 +85,7 @@ struct Renewal<'a> {
 
 /// A claim that stands in the Secret.
 struct Claimed {
+    claim: Claim,
     /// Taken before the claim was written: by this clock it is older than the claim, never younger.
     since: Instant,
     /// `metadata.resourceVersion` that its write returned.
@@ -110,13 +111,13 @@ impl Renewal<'_> {
 
     async fn claim(&mut self) -> Result<Option<Claimed>, Error> {
         let since = Instant::now();
-        let claim = Claim { holder: self.ctx.holder.clone(), made_at: self.ctx.now() };
+        let claim = Claim::new(self.ctx.holder.clone(), self.ctx.now(), self.timeout);
         let changes = Changes::from([(CLAIM, Some(stored(&claim)))]);
         match self.custody.change_grant(self.owner, self.ctx, &changes).await? {
             Write::Overtaken => Ok(None),
             Write::Done => {
                 let version = self.custody.grant_version().unwrap_or_default().to_owned();
-                Ok(Some(Claimed { since, version }))
+                Ok(Some(Claimed { claim, since, version }))
             }
         }
     }
@@ -181,7 +182,7 @@ impl Renewal<'_> {
     async fn still_ours(&self, claimed: &Claimed) -> bool {
         let standing = self.custody.grant_stands(self.owner, self.ctx, &claimed.version).await;
         standing
-            && keeping::covers(claimed.since.elapsed(), self.timeout)
+            && claimed.claim.covers(claimed.since.elapsed(), self.timeout)
             && self.ctx.leadership.holds_for(self.timeout)
     }
 
