@@ -91,14 +91,15 @@ impl Custody {
         let found = owner.read(&ctx.client, &secret).await;
         let found =
             found.map_err(|source| Error::Read { what: format!("Secret {secret}"), source: Box::new(source) })?;
-        self.keep(which, None, ctx);
-        match found {
-            Found::Absent => {}
-            Found::Owned(ours) => self.keep(which, Some(ours), ctx),
-            Found::Former => return Ok(Err(HandshakeFault::Former { secret })),
-            Found::Foreign => return Ok(Err(HandshakeFault::Foreign { secret })),
-        }
-        Ok(Ok(()))
+        // Kept in one go: a claim that stands is not to look as if it had been gone in between.
+        let (ours, fault) = match found {
+            Found::Absent => (None, None),
+            Found::Owned(ours) => (Some(ours), None),
+            Found::Former => (None, Some(HandshakeFault::Former { secret })),
+            Found::Foreign => (None, Some(HandshakeFault::Foreign { secret })),
+        };
+        self.keep(which, ours, ctx);
+        Ok(fault.map_or(Ok(()), Err))
     }
 
     fn keep(&mut self, which: Which, secret: Option<OwnedSecret>, ctx: &Context) {
@@ -166,15 +167,15 @@ impl Custody {
             match self.change_grant(owner, ctx, changes).await {
                 Ok(Write::Done) => return Ok(()),
                 Ok(Write::Overtaken) if !prevails(&self.grant()) => return Ok(()),
-                Ok(Write::Overtaken) if tries < MOST_TRIES => {}
-                Ok(Write::Overtaken) => return Err(Error::Gone),
+                // The first conflict is news of somebody else's write, and was read; what follows may be a refusal.
+                Ok(Write::Overtaken) if tries == 1 => continue,
+                Ok(Write::Overtaken) if MOST_TRIES <= tries => return Err(Error::Gone),
+                Ok(Write::Overtaken) => {}
                 Err(error) if MOST_TRIES <= tries => return Err(error),
-                Err(error) => {
-                    put_off(&error, tries);
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(LAST_WAIT);
-                }
+                Err(error) => put_off(&error, tries),
             }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LAST_WAIT);
         }
     }
 
