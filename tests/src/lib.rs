@@ -4,6 +4,7 @@ pub mod browser;
 pub mod chart;
 pub mod controlplane;
 pub mod demo;
+pub mod gateway;
 pub mod go;
 pub mod jira;
 mod log;

@@ -19,6 +19,7 @@ use tokio::{process::Command, sync::OnceCell};
 use self::process::{CommandLine, Output, Process, Signal};
 use crate::{
     controlplane::{self, ApplyError, ControlPlane},
+    gateway::{self, Gateway},
     jira::Simulator,
 };
 
@@ -78,6 +79,9 @@ pub enum Error {
     /// The API server gave no token for the operator.
     #[error("cannot make a kubeconfig for the operator")]
     Kubeconfig(#[source] Box<controlplane::Error>),
+    /// The gateway has no kubeconfig for the operator.
+    #[error("cannot make a kubeconfig through the gateway")]
+    Gateway(#[from] gateway::Error),
     /// A file of the operator cannot be written.
     #[error("cannot write a file of the operator")]
     Write(#[source] io::Error),
@@ -143,6 +147,8 @@ pub struct Settings<'a> {
     pub check_interval: Option<String>,
     /// Which log lines. `controller::app` must log at `info`, because its lines tell the addresses.
     pub log_level: Option<String>,
+    /// What stands between it and the API server.
+    pub gateway: Option<&'a Gateway>,
     /// More arguments.
     pub arguments: Vec<String>,
 }
@@ -162,6 +168,7 @@ impl<'a> Settings<'a> {
             denied_networks: DENIED_NETWORKS.map(str::to_owned).to_vec(),
             check_interval: None,
             log_level: None,
+            gateway: None,
             arguments: Vec::new(),
         }
     }
@@ -175,6 +182,12 @@ impl<'a> Settings<'a> {
             atlassian_api_url: Some(simulator.api_url().to_owned()),
             ..Self::new(control_plane)
         }
+    }
+
+    /// With a gateway between it and the API server.
+    #[must_use]
+    pub fn through(self, gateway: &'a Gateway) -> Self {
+        Self { gateway: Some(gateway), ..self }
     }
 
     /// With a service account of this name, which has the same rights.
@@ -265,6 +278,8 @@ impl Operator {
         let program = build().await?;
         install(settings.control_plane, &settings.rights).await?;
         let kubeconfig = settings.control_plane.service_account_kubeconfig(ACCOUNT, &settings.account).await;
+        let kubeconfig = kubeconfig.map_err(|source| Error::Kubeconfig(Box::new(source)))?;
+        let kubeconfig = settings.gateway.map_or(Ok(kubeconfig.clone()), |gateway| gateway.kubeconfig(&kubeconfig))?;
         let directory = tempfile::Builder::new()
             .prefix("operator-")
             .tempdir_in(settings.control_plane.directory())
@@ -274,7 +289,7 @@ impl Operator {
         let command_line = CommandLine {
             program,
             arguments: settings.arguments(extra_ca.as_deref()),
-            kubeconfig: kubeconfig.map_err(|source| Error::Kubeconfig(Box::new(source)))?,
+            kubeconfig,
             log: directory.path().join("operator.log"),
         };
         Ok(Self { command_line, output: Output::default(), running: Mutex::default(), directory })

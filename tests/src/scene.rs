@@ -95,7 +95,16 @@ impl Scene {
         change_app: impl FnOnce(&mut App),
     ) -> Self {
         start_operator().await;
-        let stage = Stage::open(prefix).await;
+        Self::on(Stage::open(prefix).await, protocol, change, change_app)
+    }
+
+    /// The same on a stage whose operators are the caller's: they must have [`public_url`].
+    pub fn on(
+        stage: Stage,
+        protocol: Protocol,
+        change: impl FnOnce(&mut Instance),
+        change_app: impl FnOnce(&mut App),
+    ) -> Self {
         let way = if protocol == Protocol::Cloud { Way::ApiToken } else { Way::PersonalAccessToken };
         let site = stage.site_with("jira", way, &["WEB"], |instance| {
             let successor: Value = json!({

@@ -1,0 +1,52 @@
+//! One request to the API server, as far as rules look at it.
+
+use hyper::{
+    Method,
+    header::ACCEPT,
+    http::request::Parts,
+};
+use k8s_openapi::ByteString;
+use serde_json::Value;
+
+/// One request to the API server. `Debug` shows no body.
+pub struct Call {
+    /// Method.
+    pub method: Method,
+    /// Path without query.
+    pub path: String,
+    /// Whether only metadata was asked for (`PartialObjectMetadata`).
+    pub metadata_only: bool,
+    body: Value,
+}
+
+impl Call {
+    pub(super) fn of(parts: &Parts, body: &[u8]) -> Self {
+        let accepted = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Self {
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            metadata_only: accepted.contains("PartialObjectMetadata"),
+            // What is no JSON, a watch's empty body above all, has no keys.
+            body: serde_json::from_slice(body).unwrap_or_default(),
+        }
+    }
+
+    /// The value that a write of a Secret gives to a key. Absent when it leaves the key alone or removes it.
+    #[must_use]
+    pub fn given(&self, key: &str) -> Option<Vec<u8>> {
+        let value = self.body["data"].get(key)?.clone();
+        serde_json::from_value::<ByteString>(value).ok().map(|ByteString(bytes)| bytes)
+    }
+
+    /// Whether a write of a Secret removes a key.
+    #[must_use]
+    pub fn removes(&self, key: &str) -> bool {
+        self.body["data"].get(key).is_some_and(Value::is_null)
+    }
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Call").field("method", &self.method).field("path", &self.path).finish_non_exhaustive()
+    }
+}

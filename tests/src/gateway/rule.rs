@@ -1,0 +1,188 @@
+//! What befalls which calls, and how a test learns of it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::Method;
+use tokio::sync::watch;
+
+use super::call::Call;
+
+/// A side of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the operator to the API server: nothing has happened yet.
+    There,
+    /// From the API server to the operator: it has happened.
+    Back,
+}
+
+/// What befalls a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It waits until the trap is [released](Trap::release).
+    Hold(Way),
+    /// The connection ends.
+    Cut(Way),
+    /// It takes longer.
+    Delay(Way, Duration),
+    /// It is answered in the API server's place with this status, and a `Status` object that says so.
+    Refuse(u16),
+}
+
+/// Which calls, and what befalls them.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    method: Method,
+    path: String,
+    body: Body,
+    metadata_only: Option<bool>,
+    pass: u32,
+    strike: Option<u32>,
+    fate: Fate,
+}
+
+/// What the body of a call has to be.
+#[derive(Clone, Copy, Debug)]
+enum Body {
+    Any,
+    Giving(&'static str),
+    Removing(&'static str),
+}
+
+impl Rule {
+    /// Every call with this method whose path ends so.
+    #[must_use]
+    pub fn on(method: Method, path: &str, fate: Fate) -> Self {
+        Self { method, path: path.to_owned(), body: Body::Any, metadata_only: None, pass: 0, strike: None, fate }
+    }
+
+    /// Only writes of a Secret that give this key a value.
+    #[must_use]
+    pub fn giving(self, key: &'static str) -> Self {
+        Self { body: Body::Giving(key), ..self }
+    }
+
+    /// Only writes of a Secret that remove this key.
+    #[must_use]
+    pub fn removing(self, key: &'static str) -> Self {
+        Self { body: Body::Removing(key), ..self }
+    }
+
+    /// Only reads of whole objects, or only of metadata.
+    #[must_use]
+    pub fn metadata_only(self, metadata_only: bool) -> Self {
+        Self { metadata_only: Some(metadata_only), ..self }
+    }
+
+    /// Only from the n-th such call on, counted from 1.
+    #[must_use]
+    pub fn from_nth(self, nth: u32) -> Self {
+        Self { pass: nth.saturating_sub(1), ..self }
+    }
+
+    /// Only so many of them.
+    #[must_use]
+    pub fn times(self, strike: u32) -> Self {
+        Self { strike: Some(strike), ..self }
+    }
+
+    fn means(&self, call: &Call) -> bool {
+        self.method == call.method
+            && call.path.ends_with(&self.path)
+            && self.metadata_only.is_none_or(|wanted| wanted == call.metadata_only)
+            && match self.body {
+                Body::Any => true,
+                Body::Giving(key) => call.given(key).is_some(),
+                Body::Removing(key) => call.removes(key),
+            }
+    }
+}
+
+/// How a trap stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grip {
+    Holding,
+    Released,
+    Abandoned,
+}
+
+/// A rule in force.
+#[derive(Clone, Debug)]
+pub struct Trap {
+    rule: Arc<Rule>,
+    seen: Arc<AtomicU32>,
+    struck: Arc<watch::Sender<u32>>,
+    grip: Arc<watch::Sender<Grip>>,
+}
+
+impl Trap {
+    pub(super) fn new(rule: Rule) -> Self {
+        let grip = watch::Sender::new(Grip::Holding);
+        Self { rule: Arc::new(rule), seen: Arc::default(), struck: Arc::default(), grip: Arc::new(grip) }
+    }
+
+    /// How many calls it has struck.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        *self.struck.borrow()
+    }
+
+    /// Waits until it has struck so many calls.
+    ///
+    /// # Panics
+    ///
+    /// Never: the sender lives as long as this.
+    pub async fn struck(&self, times: u32) {
+        let mut struck = self.struck.subscribe();
+        let _ = struck.wait_for(|count| times <= *count).await;
+    }
+
+    /// Lets go what it holds, and strikes no more.
+    pub fn release(&self) {
+        self.grip.send_replace(Grip::Released);
+    }
+
+    /// Drops what it holds, and strikes no more.
+    pub(super) fn abandon(&self) {
+        self.grip.send_if_modified(|grip| {
+            let holding = *grip == Grip::Holding;
+            if holding {
+                *grip = Grip::Abandoned;
+            }
+            holding
+        });
+    }
+
+    /// What befalls the calls that it strikes.
+    pub(super) fn fate(&self) -> Fate {
+        self.rule.fate
+    }
+
+    /// Whether it strikes a call, which is then counted.
+    pub(super) fn strikes(&self, call: &Call) -> bool {
+        if *self.grip.borrow() != Grip::Holding || !self.rule.means(call) {
+            return false;
+        }
+        let number = self.seen.fetch_add(1, Ordering::SeqCst);
+        let struck = number.checked_sub(self.rule.pass);
+        struck.is_some_and(|struck| self.rule.strike.is_none_or(|most| struck < most))
+    }
+
+    /// Tells that a call has come as far as it is meant to come.
+    pub(super) fn tell(&self) {
+        self.struck.send_modify(|count| *count += 1);
+    }
+
+    /// Waits for the end of a hold, and tells whether the call goes on.
+    pub(super) async fn let_go(&self) -> bool {
+        let mut grip = self.grip.subscribe();
+        let ended = grip.wait_for(|grip| *grip != Grip::Holding).await;
+        ended.is_ok_and(|grip| *grip == Grip::Released)
+    }
+}

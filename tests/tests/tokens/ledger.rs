@@ -1,0 +1,90 @@
+//! Which tokens were stored when, as the gateway saw it, against what Jira was shown and gave out.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use hyper::Method;
+use serde_json::Value;
+use tests::{
+    gateway::Call,
+    jira::{self, Mark, digest},
+    scene::Scene,
+};
+
+/// A refresh token, or a session handle, that the API server has taken.
+#[derive(Clone, Debug)]
+struct Stored {
+    namespace: String,
+    /// Its digest, as the journal has it.
+    token: String,
+    /// Requests after this came to Jira when the token was surely stored.
+    since: Mark,
+}
+
+/// Everything that was stored, in its order.
+#[derive(Debug, Default)]
+pub struct Ledger(Mutex<Vec<Stored>>);
+
+impl Ledger {
+    /// Takes note of a call that the API server has answered.
+    pub fn note(&self, call: &Call, status: u16) {
+        if !(200..300).contains(&status) || ![Method::PATCH, Method::POST].contains(&call.method) {
+            return;
+        }
+        // A candidate is used as well: to be proven.
+        for grant in ["candidate", "grant"].into_iter().filter_map(|key| call.given(key)) {
+            let grant: Value = serde_json::from_slice(&grant).unwrap();
+            let tokens = &grant["tokens"];
+            let token = tokens["refreshToken"].as_str().or(tokens["sessionHandle"].as_str()).unwrap();
+            let namespace = call.path.split('/').skip_while(|part| *part != "namespaces").nth(1).unwrap();
+            let stored = Stored {
+                namespace: namespace.to_owned(),
+                token: digest(token.as_bytes()),
+                since: jira::shared().journal().mark(),
+            };
+            self.lock().push(stored);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Stored>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, scene: &Scene) -> Vec<Stored> {
+        self.lock().iter().filter(|stored| stored.namespace == scene.stage.namespace).cloned().collect()
+    }
+
+    /// Numbers of the requests of a connection that showed Jira a token after its successor was stored.
+    pub fn late(&self, scene: &Scene) -> Vec<u64> {
+        let (stored, requests) = (self.of(scene), scene.token_requests(Mark::default()));
+        let mut late = Vec::new();
+        for (number, newest) in stored.iter().enumerate() {
+            let old: BTreeSet<_> =
+                stored[..number].iter().map(|it| &it.token).filter(|token| **token != newest.token).collect();
+            let shown = requests.iter().filter(|entry| newest.since < Mark(entry.sequence));
+            let wrong = shown.filter(|entry| entry.presented.as_ref().is_some_and(|token| old.contains(token)));
+            late.extend(wrong.map(|entry| entry.sequence));
+        }
+        late.sort_unstable();
+        late.dedup();
+        late
+    }
+
+    /// Whether Jira has given this connection a token, since `mark`, that never came to be stored.
+    pub fn lost(&self, scene: &Scene, mark: Mark) -> bool {
+        let stored: BTreeSet<_> = self.of(scene).into_iter().map(|it| it.token).collect();
+        let issued = scene.token_requests(mark).into_iter().filter_map(|entry| entry.issued);
+        issued.into_iter().any(|token| !stored.contains(&token))
+    }
+
+    /// The token that was stored last is the one in the Secret: nothing went past the gateway.
+    pub async fn is_complete(&self, scene: &Scene) -> bool {
+        let grant = scene.owned("grant").await.unwrap();
+        let tokens = &grant["grant"]["tokens"];
+        let token = tokens["refreshToken"].as_str().or(tokens["sessionHandle"].as_str());
+        let last = self.of(scene).last().map(|it| it.token.clone());
+        token.is_none_or(|token| last == Some(digest(token.as_bytes()))) && grant["candidate"].is_null()
+    }
+}
