@@ -88,8 +88,9 @@ pub enum Error {
 /// How long passes under way may take when the operator stops: within the 10 seconds that a pod is given at least.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// How many connections for which a person waits are worked on at the same time.
-const URGENT_AT_ONCE: u16 = 8;
+/// How many connections for which a person waits are worked on at the same time. Most of such a pass is waiting, and a Jira
+/// that does not answer holds its place until the timeout: few places would let everybody wait for a handful of dead Jiras.
+const URGENT_AT_ONCE: u16 = 64;
 
 /// A future that resolves when the operator shall stop.
 type Stop = Shared<futures::future::BoxFuture<'static, ()>>;

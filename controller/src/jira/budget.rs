@@ -22,6 +22,9 @@ use super::{
 /// operator stands for many.
 const IN_FLIGHT: usize = 8;
 
+/// Further requests, for which a person waits: they do not queue behind those that nobody waits for.
+const IN_FLIGHT_FOR_PEOPLE: usize = 2;
+
 /// Time from one request to the next: 20 per second. Cloud's burst limits begin at 50 per second and endpoint, and
 /// other clients need their share of Data Center's.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -39,6 +42,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// Hosts above which idle ones are forgotten.
 const REMEMBERED: usize = 256;
 
+/// Who waits for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// Nobody: it waits for its turn.
+    Routine,
+    /// A person, and a code that is good for seconds: it goes ahead of all routine, which waits longer for it.
+    Person,
+}
+
 /// Budgets of all hosts, by host and port.
 #[derive(Debug, Default)]
 pub(super) struct Budgets(Mutex<HashMap<Authority, Arc<Budget>>>);
@@ -46,6 +58,7 @@ pub(super) struct Budgets(Mutex<HashMap<Authority, Arc<Budget>>>);
 /// What may be asked of one host.
 struct Budget {
     in_flight: Arc<Semaphore>,
+    in_flight_for_people: Arc<Semaphore>,
     pace: Mutex<Pace>,
 }
 
@@ -71,16 +84,24 @@ impl Budgets {
     /// # Errors
     /// [`Problem::RateLimited`] at once while the host pauses, with the rest of the pause, and after 30 seconds of
     /// waiting, without a time.
-    pub(super) async fn turn(&self, host: &Authority, tenant: Option<&CloudId>) -> Result<Turn, Problem> {
+    pub(super) async fn turn(
+        &self,
+        host: &Authority,
+        tenant: Option<&CloudId>,
+        urgency: Urgency,
+    ) -> Result<Turn, Problem> {
         let budget = self.budget(host);
         budget.paused(tenant)?;
-        let queue = Arc::clone(&budget.in_flight).acquire_owned();
+        let queue = Arc::clone(budget.queue(urgency)).acquire_owned();
         let Ok(Ok(permit)) = timeout(PATIENCE, queue).await else {
             return Err(Problem::RateLimited { retry_after: None, reach: LimitReach::Host });
         };
         // Whoever sleeps here holds one of the places, so nobody sleeps longer than it takes to serve them all.
         let wait = budget.reserve();
-        sleep(wait).await;
+        match urgency {
+            Urgency::Routine => sleep(wait).await,
+            Urgency::Person => {}
+        }
         // The answer to an earlier request may have begun a pause meanwhile.
         budget.paused(tenant)?;
         Ok(Turn { budget, tenant: tenant.cloned(), _permit: permit })
@@ -113,7 +134,18 @@ impl Turn {
 impl Budget {
     fn new() -> Self {
         let pace = Pace { full_at: Instant::now(), pauses: HashMap::new() };
-        Self { in_flight: Arc::new(Semaphore::new(IN_FLIGHT)), pace: Mutex::new(pace) }
+        Self {
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
+            in_flight_for_people: Arc::new(Semaphore::new(IN_FLIGHT_FOR_PEOPLE)),
+            pace: Mutex::new(pace),
+        }
+    }
+
+    fn queue(&self, urgency: Urgency) -> &Arc<Semaphore> {
+        match urgency {
+            Urgency::Routine => &self.in_flight,
+            Urgency::Person => &self.in_flight_for_people,
+        }
     }
 
     fn paused(&self, tenant: Option<&CloudId>) -> Result<(), Problem> {
@@ -143,7 +175,8 @@ impl Budget {
         let now = Instant::now();
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let quiet = pace.full_at <= now && pace.pauses.values().all(|end| *end <= now);
-        quiet && self.in_flight.available_permits() == IN_FLIGHT
+        let idle = self.in_flight.available_permits() == IN_FLIGHT;
+        quiet && idle && self.in_flight_for_people.available_permits() == IN_FLIGHT_FOR_PEOPLE
     }
 }
 
@@ -155,7 +188,7 @@ impl fmt::Debug for Budget {
 
 #[cfg(test)]
 mod tests {
-    use super::{Authority, Budgets, CloudId, LimitReach, Problem};
+    use super::{Authority, Budgets, CloudId, LimitReach, Problem, Urgency};
     use rstest::rstest;
     use std::time::Duration;
     use tokio::time::{Instant, advance, sleep};
@@ -177,7 +210,7 @@ mod tests {
     async fn requests_are_paced(#[case] count: u32, #[case] milliseconds: u64) {
         let (budgets, host, start) = (Budgets::default(), host("https://a.test"), Instant::now());
         for _ in 0..count {
-            budgets.turn(&host, None).await.unwrap();
+            budgets.turn(&host, None, Urgency::Routine).await.unwrap();
         }
         // The clock of the runtime counts whole milliseconds.
         let took = start.elapsed().as_millis();
@@ -189,35 +222,35 @@ mod tests {
         let (budgets, host) = (Budgets::default(), host("https://a.test"));
         let mut turns = Vec::new();
         for _ in 0..8 {
-            turns.push(budgets.turn(&host, None).await.unwrap());
+            turns.push(budgets.turn(&host, None, Urgency::Routine).await.unwrap());
         }
         let start = Instant::now();
-        assert_eq!(budgets.turn(&host, None).await.err(), Some(limited(None)));
+        assert_eq!(budgets.turn(&host, None, Urgency::Routine).await.err(), Some(limited(None)));
         assert!(Duration::from_secs(30) <= start.elapsed());
         turns.pop();
-        assert!(budgets.turn(&host, None).await.is_ok());
+        assert!(budgets.turn(&host, None, Urgency::Routine).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_for_one_host_and_port_until_its_end() {
         let budgets = Budgets::default();
         let (paused, other) = (host("https://a.test"), host("https://a.test:8443"));
-        budgets.turn(&paused, None).await.unwrap().pause(Duration::from_secs(7));
-        assert_eq!(budgets.turn(&paused, None).await.err(), Some(limited(Some(7))));
-        assert!(budgets.turn(&other, None).await.is_ok());
+        budgets.turn(&paused, None, Urgency::Routine).await.unwrap().pause(Duration::from_secs(7));
+        assert_eq!(budgets.turn(&paused, None, Urgency::Routine).await.err(), Some(limited(Some(7))));
+        assert!(budgets.turn(&other, None, Urgency::Routine).await.is_ok());
         advance(Duration::from_secs(4)).await;
-        assert_eq!(budgets.turn(&paused, None).await.err(), Some(limited(Some(3))));
+        assert_eq!(budgets.turn(&paused, None, Urgency::Routine).await.err(), Some(limited(Some(3))));
         advance(Duration::from_secs(3)).await;
-        assert!(budgets.turn(&paused, None).await.is_ok());
+        assert!(budgets.turn(&paused, None, Urgency::Routine).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_shorter_pause_does_not_shorten_a_longer_one_and_none_is_longer_than_an_hour() {
         let (budgets, host) = (Budgets::default(), host("https://a.test"));
-        let turn = budgets.turn(&host, None).await.unwrap();
+        let turn = budgets.turn(&host, None, Urgency::Routine).await.unwrap();
         turn.pause(Duration::from_secs(u64::MAX));
         turn.pause(Duration::from_secs(1));
-        assert_eq!(budgets.turn(&host, None).await.err(), Some(limited(Some(3600))));
+        assert_eq!(budgets.turn(&host, None, Urgency::Routine).await.err(), Some(limited(Some(3600))));
     }
 
     #[tokio::test(start_paused = true)]
@@ -225,9 +258,9 @@ mod tests {
         let (budgets, gateway) = (Budgets::default(), host("https://api.test"));
         let tenant =
             |digit: &str| format!("{}-2222-3333-4444-555555555555", digit.repeat(8)).parse::<CloudId>().unwrap();
-        budgets.turn(&gateway, Some(&tenant("1"))).await.unwrap().pause(Duration::from_secs(7));
-        assert_eq!(budgets.turn(&gateway, Some(&tenant("1"))).await.err(), Some(limited(Some(7))));
-        assert!(budgets.turn(&gateway, Some(&tenant("2"))).await.is_ok());
+        budgets.turn(&gateway, Some(&tenant("1")), Urgency::Routine).await.unwrap().pause(Duration::from_secs(7));
+        assert_eq!(budgets.turn(&gateway, Some(&tenant("1")), Urgency::Routine).await.err(), Some(limited(Some(7))));
+        assert!(budgets.turn(&gateway, Some(&tenant("2")), Urgency::Routine).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -236,11 +269,11 @@ mod tests {
         let host = host("https://a.test");
         let mut turns = Vec::new();
         for _ in 0..8 {
-            turns.push(budgets.turn(&host, None).await.unwrap());
+            turns.push(budgets.turn(&host, None, Urgency::Routine).await.unwrap());
         }
         let waiting = tokio::spawn({
             let (budgets, host) = (budgets.clone(), host.clone());
-            async move { budgets.turn(&host, None).await.err() }
+            async move { budgets.turn(&host, None, Urgency::Routine).await.err() }
         });
         sleep(Duration::from_secs(1)).await;
         turns[0].pause(Duration::from_secs(9));
@@ -252,12 +285,44 @@ mod tests {
     async fn idle_hosts_are_forgotten_and_paused_ones_are_not() {
         let budgets = Budgets::default();
         let paused = host("https://paused.test");
-        budgets.turn(&paused, None).await.unwrap().pause(Duration::from_secs(60));
+        budgets.turn(&paused, None, Urgency::Routine).await.unwrap().pause(Duration::from_secs(60));
         for number in 0..1000 {
-            budgets.turn(&host(&format!("https://h{number}.test")), None).await.unwrap();
+            budgets.turn(&host(&format!("https://h{number}.test")), None, Urgency::Routine).await.unwrap();
             advance(Duration::from_millis(50)).await;
         }
         assert!(budgets.0.lock().unwrap().len() <= 257);
-        assert!(budgets.turn(&paused, None).await.is_err());
+        assert!(budgets.turn(&paused, None, Urgency::Routine).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_of_a_person_goes_ahead_of_all_routine_and_still_counts() {
+        let (budgets, host) = (std::sync::Arc::new(Budgets::default()), host("https://a.test"));
+        // A thousand passes want something, and the answers take their time.
+        for _ in 0..1000 {
+            let (budgets, host) = (budgets.clone(), host.clone());
+            tokio::spawn(async move {
+                let turn = budgets.turn(&host, None, Urgency::Routine).await;
+                sleep(Duration::from_millis(100)).await;
+                drop(turn);
+            });
+        }
+        sleep(Duration::from_secs(5)).await;
+        for _ in 0..20 {
+            let start = Instant::now();
+            drop(budgets.turn(&host, None, Urgency::Person).await.unwrap());
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        }
+        let pace = budgets.budget(&host).reserve();
+        assert!(Duration::ZERO < pace, "routine waits for what people have taken: {pace:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn people_do_not_pass_a_pause_and_do_not_flood_a_host() {
+        let (budgets, host) = (Budgets::default(), host("https://a.test"));
+        let first = budgets.turn(&host, None, Urgency::Person).await.unwrap();
+        let _second = budgets.turn(&host, None, Urgency::Person).await.unwrap();
+        assert_eq!(budgets.turn(&host, None, Urgency::Person).await.err(), Some(limited(None)));
+        first.pause(Duration::from_secs(7));
+        assert_eq!(budgets.turn(&host, None, Urgency::Person).await.err(), Some(limited(Some(7))));
     }
 }

@@ -17,7 +17,7 @@ use super::{
     answer::Answer,
     authority::Authority,
     authorization::Proof,
-    budget::Turn,
+    budget::{Turn, Urgency},
     classify::{Question, classify},
     clients::Egress,
     endpoint::{Endpoint, Purpose},
@@ -90,15 +90,24 @@ impl Jira {
     /// Every request to Jira or Atlassian passes here, or in [`Self::exchange_after`]. One that was taken for a replay is
     /// sent once more with a fresh nonce.
     pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Answer, Problem> {
-        match self.exchange_once(&call).await {
-            Err(Problem::OAuth1(OAuth1Problem::NonceUsed)) => self.exchange_once(&call).await,
+        self.exchange_as(Urgency::Routine, call).await
+    }
+
+    /// The same for what a person waits for: it goes ahead of everything that nobody waits for.
+    pub(super) async fn exchange_for_person(&self, call: Call<'_>) -> Result<Answer, Problem> {
+        self.exchange_as(Urgency::Person, call).await
+    }
+
+    async fn exchange_as(&self, urgency: Urgency, call: Call<'_>) -> Result<Answer, Problem> {
+        match self.exchange_once(urgency, &call).await {
+            Err(Problem::OAuth1(OAuth1Problem::NonceUsed)) => self.exchange_once(urgency, &call).await,
             outcome => outcome,
         }
     }
 
-    async fn exchange_once(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+    async fn exchange_once(&self, urgency: Urgency, call: &Call<'_>) -> Result<Answer, Problem> {
         let started = Instant::now();
-        let turn = self.turn(call, started).await?;
+        let turn = self.turn(urgency, call, started).await?;
         self.answered(call, &turn, started).await
     }
 
@@ -110,7 +119,7 @@ impl Jira {
         last_look: impl Future<Output = bool> + Send,
     ) -> Result<Answer, Unrenewed> {
         let started = Instant::now();
-        let turn = self.turn(&call, started).await?;
+        let turn = self.turn(Urgency::Routine, &call, started).await?;
         if !last_look.await {
             self.tell(&call, OutcomeClass::Unsent, None, started);
             return Err(Unrenewed::Withheld);
@@ -118,8 +127,8 @@ impl Jira {
         Ok(self.answered(&call, &turn, started).await?)
     }
 
-    async fn turn(&self, call: &Call<'_>, started: Instant) -> Result<Turn, Problem> {
-        let turn = self.permitted(call).await;
+    async fn turn(&self, urgency: Urgency, call: &Call<'_>, started: Instant) -> Result<Turn, Problem> {
+        let turn = self.permitted(urgency, call).await;
         if turn.is_err() {
             self.tell(call, OutcomeClass::Unsent, None, started);
         }
@@ -147,14 +156,14 @@ impl Jira {
     }
 
     /// Checks who would be contacted, then waits for the host's budget. Nothing has been sent before this returns.
-    async fn permitted(&self, call: &Call<'_>) -> Result<Turn, Problem> {
+    async fn permitted(&self, urgency: Urgency, call: &Call<'_>) -> Result<Turn, Problem> {
         let target = Authority::of(&call.url).ok_or(Problem::HostNotAllowed)?;
         self.check_hosts(&target)?;
         let tenant = match &call.party {
             Party::Gateway(cloud_id) => Some(cloud_id),
             Party::Site | Party::DataCenter | Party::CloudSite | Party::ApiHost | Party::AuthServer => None,
         };
-        self.connection.network.turn(&target, tenant).await
+        self.connection.network.turn(&target, tenant, urgency).await
     }
 
     /// The rules that need no name resolution.

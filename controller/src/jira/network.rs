@@ -9,7 +9,7 @@ use url::Url;
 use super::{
     Connection, Jira,
     authority::Authority,
-    budget::{Budgets, Turn},
+    budget::{Budgets, Turn, Urgency},
     clients::{Clients, Egress, Settings, certificates},
     cloud_id::CloudId,
     denied_networks::DeniedNetworks,
@@ -154,8 +154,13 @@ impl Network {
         self.0.clients.denied().contain_host(name).await
     }
 
-    pub(super) async fn turn(&self, host: &Authority, tenant: Option<&CloudId>) -> Result<Turn, Problem> {
-        self.0.budgets.turn(host, tenant).await
+    pub(super) async fn turn(
+        &self,
+        host: &Authority,
+        tenant: Option<&CloudId>,
+        urgency: Urgency,
+    ) -> Result<Turn, Problem> {
+        self.0.budgets.turn(host, tenant, urgency).await
     }
 
     /// An address at Atlassian's authorization server.

@@ -60,7 +60,7 @@ impl Jira {
     pub async fn request_token(&self, signer: &Signer, callback: Option<&Url>) -> Result<RequestToken, Problem> {
         let callback = callback.map_or(OUT_OF_BAND, Url::as_str);
         let step = vec![("oauth_callback", SecretString::from(callback))];
-        let answer = self.exchange(self.step(Endpoint::RequestToken, signer, step)).await?;
+        let answer = self.exchange_for_person(self.step(Endpoint::RequestToken, signer, step)).await?;
         let mut fields = Fields::read(&answer)?;
         if fields.take("oauth_callback_confirmed").as_deref() != Some("true") {
             return Err(Problem::NotJira(Gibberish::Content));
@@ -76,7 +76,7 @@ impl Jira {
     /// request token is older than 10 minutes. Else as for [`Self::request_token`].
     pub async fn access_token(&self, signer: &Signer, verifier: &SecretString) -> Result<SessionToken, Problem> {
         let step = vec![("oauth_verifier", verifier.clone())];
-        read(&self.exchange(self.step(Endpoint::OAuth1AccessToken, signer, step)).await?)
+        read(&self.exchange_for_person(self.step(Endpoint::OAuth1AccessToken, signer, step)).await?)
     }
 
     /// Asks for the next access token of a session, with a signer that has the present one, which is over then.

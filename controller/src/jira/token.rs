@@ -75,7 +75,7 @@ impl Jira {
             ("redirect_uri", redirect_uri),
             ("code_verifier", verifier.expose_secret()),
         ];
-        token_set(&self.exchange(self.token_call(deployment, client, &grant)).await?)
+        token_set(&self.exchange_for_person(self.token_call(deployment, client, &grant)).await?)
     }
 
     /// Exchanges a refresh token for new tokens (RFC 6749, 6). The old ones are over then: on Data Center at once, on Cloud
@@ -167,7 +167,7 @@ impl Jira {
             Deployment::DataCenter if scopes.is_empty() => {}
             Deployment::DataCenter => grant.push(("scope", &scope)),
         }
-        Ok(token_set(&self.exchange(self.token_call(deployment, client, &grant)).await?)?.access)
+        Ok(token_set(&self.exchange_for_person(self.token_call(deployment, client, &grant)).await?)?.access)
     }
 
     fn cloud_token(&self, body: Map<String, Value>) -> Call<'static> {
