@@ -22,10 +22,10 @@ use crate::{
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// Longest such wait.
-const LAST_WAIT: Duration = Duration::from_secs(5);
+const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// How often such a write is tried: five minutes' worth.
-const MOST_TRIES: u32 = 64;
+const MOST_TRIES: u32 = 150;
 
 /// The two Secrets. `Debug` shows no tokens.
 #[derive(Debug, Default)]
