@@ -287,7 +287,7 @@ impl<'a> View<'a> {
                 Ok(Some(project)) => _ = present.insert(key, project),
                 Ok(None) => {}
                 Err(problem) if unanswerable(problem) => {}
-                Err(problem) => return Err(self.failed(problem, seen)),
+                Err(problem) => return Err(self.refused_midway(problem, seen)),
             }
         }
         Ok(present)
@@ -345,7 +345,7 @@ impl<'a> View<'a> {
             return Err(Stop::Ask(Question::IssueSecurity(stale)));
         }
         present.keys().filter_map(|key| self.facts.issue_security.get(key)).try_for_each(|seen| match &seen.outcome {
-            Err(problem) if !tolerable(problem) => Err(self.failed(problem, seen)),
+            Err(problem) if !tolerable(problem) => Err(self.refused_midway(problem, seen)),
             Ok(_) | Err(_) => Ok(()),
         })
     }
@@ -366,8 +366,16 @@ impl<'a> View<'a> {
         match &seen.outcome {
             Ok(_) => Ok(()),
             Err(problem) if unanswerable(problem) => Ok(()),
-            Err(problem) => Err(self.failed(problem, seen)),
+            Err(problem) => Err(self.refused_midway(problem, seen)),
         }
+    }
+
+    /// What a refusal comes to after the account was proven: the token may have ended since.
+    fn refused_midway<T>(&self, problem: &Problem, seen: &Seen<T>) -> Stop {
+        if consent::tells_of_a_spent_token(problem) && self.token_may_be_spent() {
+            return Stop::Ask(Question::Token);
+        }
+        consent::refused(self, problem, seen)
     }
 
     /// A remembered answer that still counts: one of this pass, or a good one that is young enough.
@@ -388,7 +396,10 @@ impl<'a> View<'a> {
     ) -> Option<&'s Seen<T>> {
         let seen = slot?;
         if seen.pass == self.facts.pass {
-            return Some(seen);
+            // What the token before was refused says nothing of the present one.
+            let newer = self.facts.token.as_ref().is_some_and(|token| seen.number < token.number);
+            let spent = seen.outcome.as_ref().is_err_and(consent::tells_of_a_spent_token);
+            return (!(newer && spent)).then_some(seen);
         }
         let answered = seen.outcome.as_ref().map_or_else(tolerable, |_| true);
         let young = self.now < schedule::due(self, seen, period);

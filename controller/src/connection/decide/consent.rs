@@ -10,7 +10,7 @@ use super::{Stop, schedule, view::View};
 use crate::{
     auth::grant::{EndedGrant, GrantEnd, GrantSite},
     connection::{
-        facts::{Identity, Question, Seen},
+        facts::{Question, Seen},
         finding::Finding,
         handshake::{self, AttemptStanding, GrantStanding, Handshake, HandshakeFault, HeldGrant, Step},
         reason::{Reason, Row},
@@ -274,7 +274,7 @@ pub(super) fn may_be_spent(view: &View<'_>, handshake: &Handshake) -> bool {
 }
 
 /// What a refused identity comes to: with a grant, other words than with a credential from a Secret.
-pub(super) fn refused(view: &View<'_>, problem: &Problem, seen: &Seen<Identity>) -> Stop {
+pub(super) fn refused<T>(view: &View<'_>, problem: &Problem, seen: &Seen<T>) -> Stop {
     let unrenewed = view.facts.renewal.as_ref().filter(|renewal| renewal.pass == view.facts.pass);
     if let Some(renewal) = unrenewed
         && let Err(cause) = &renewal.outcome

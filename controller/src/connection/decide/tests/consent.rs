@@ -246,6 +246,19 @@ fn a_refused_token_is_renewed_once_and_then_reported() {
 }
 
 #[test]
+fn a_token_that_ends_between_two_questions_is_renewed_once_and_asked_with_again() {
+    let mut life = life();
+    life.pass(&granted(), noon());
+    let refused = World { grant: Err(Problem::Rejected(Rejection::Unauthorized)), ..granted() };
+    life.pass(&refused, noon() + minutes(6));
+    let asked: Vec<_> = life.asked.iter().filter(|it| matches!(it, Question::Token | Question::Grants(_))).collect();
+    assert!(matches!(asked[..], [Question::Grants(_), Question::Token, Question::Grants(_)]), "{asked:?}");
+    assert_eq!(life.reason(), "CredentialsRejected");
+    let ready = condition::find(life.conditions(), About::Ready).unwrap();
+    assert!(ready.message.contains("kubectl jira authorize acme -n platform"), "{}", ready.message);
+}
+
+#[test]
 fn a_refused_token_whose_grant_is_over_says_so() {
     let mut life = life();
     life.pass(&granted(), noon());
