@@ -11,7 +11,7 @@ CRDS := charts/jira-connection-operator/crds
 .DEFAULT_GOAL := help
 # The targets are steps of one build in one target directory: side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help build fmt lint dependencies test browser crds docs fixtures chart install-yaml image-binary demo controlplane run install plugin
+.PHONY: help build fmt lint dependencies test browser tokens crds docs fixtures chart install-yaml image-binary demo controlplane run install plugin
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,13 @@ browser: build ## Authorise in a real Chromium; UPDATE_PICTURES=1 writes docs/pi
 	else \
 		echo '*** SKIPPED: chromium, chromedriver or npm is not installed, so the pages are untried in a browser ***'; \
 	fi
+
+# The suite of `test` with its full numbers: minutes in place of seconds.
+tokens: export TOKEN_RUNS ?= 500
+tokens: export TOKEN_CALLBACKS ?= 100
+tokens: export TOKEN_COLD ?= 1000
+tokens: build ## Try to lose tokens: 500 renewals under random faults, 100 callbacks beside 1000 cold connections
+	cargo test $(LOCKED) -p tests --test tokens -- --nocapture --test-threads=1
 
 crds: ## Write the CRDs anew from the types
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- $(CRDS)

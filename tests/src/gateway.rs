@@ -175,10 +175,8 @@ fn client(kubeconfig: &Path) -> Result<reqwest::Client, Error> {
     let authority = reqwest::Certificate::from_pem(&pem).map_err(Error::Client)?;
     // Fails if the process has a provider already, which is then as good.
     let _ = ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only([authority])
-        .redirect(reqwest::redirect::Policy::none());
+    let client =
+        reqwest::Client::builder().no_proxy().tls_certs_only([authority]).redirect(reqwest::redirect::Policy::none());
     client.build().map_err(Error::Client)
 }
 

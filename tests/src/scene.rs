@@ -347,6 +347,16 @@ impl Scene {
         self.stage.until(Kind::Connection, NAME, "the wish is granted", handled).await;
     }
 
+    /// Target of faults and path of the token endpoint that this connection uses.
+    #[must_use]
+    pub fn token_endpoint(&self) -> (String, &'static str) {
+        match self.protocol {
+            Protocol::Cloud => ("auth".to_owned(), "/oauth/token"),
+            Protocol::Center => (self.site.name.clone(), "/rest/oauth2/latest/token"),
+            Protocol::Old => (self.site.name.clone(), "/plugins/servlet/oauth/access-token"),
+        }
+    }
+
     /// Everything asked of the token endpoint that this connection uses.
     #[must_use]
     pub fn token_requests(&self, mark: Mark) -> Vec<Entry> {

@@ -3,9 +3,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "tokens/chance.rs"]
+mod chance;
+#[path = "tokens/exchange.rs"]
+mod exchange;
 #[path = "tokens/house.rs"]
 mod house;
+#[path = "tokens/latency.rs"]
+mod latency;
 #[path = "tokens/ledger.rs"]
 mod ledger;
+#[path = "tokens/race.rs"]
+mod race;
 #[path = "tokens/refresh.rs"]
 mod refresh;
+#[path = "tokens/refused.rs"]
+mod refused;

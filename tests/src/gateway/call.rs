@@ -1,10 +1,6 @@
 //! One request to the API server, as far as rules look at it.
 
-use hyper::{
-    Method,
-    header::ACCEPT,
-    http::request::Parts,
-};
+use hyper::{Method, header::ACCEPT, http::request::Parts};
 use k8s_openapi::ByteString;
 use serde_json::Value;
 
@@ -34,7 +30,7 @@ impl Call {
     /// The value that a write of a Secret gives to a key. Absent when it leaves the key alone or removes it.
     #[must_use]
     pub fn given(&self, key: &str) -> Option<Vec<u8>> {
-        let value = self.body["data"].get(key)?.clone();
+        let value = self.body["data"].get(key).filter(|value| value.is_string())?.clone();
         serde_json::from_value::<ByteString>(value).ok().map(|ByteString(bytes)| bytes)
     }
 

@@ -74,7 +74,9 @@ async fn pass(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Ans
     });
     let answer = forwarded.await.map_err(io::Error::other)??;
     match trap {
-        Some(trap) if matches!(trap.fate(), Fate::Hold(Way::Back) | Fate::Cut(Way::Back) | Fate::Delay(Way::Back, _)) => {
+        Some(trap)
+            if matches!(trap.fate(), Fate::Hold(Way::Back) | Fate::Cut(Way::Back) | Fate::Delay(Way::Back, _)) =>
+        {
             befall(&trap).await?;
         }
         Some(_) | None => {}

@@ -67,17 +67,25 @@ pub fn gateway(stage: &Stage, ledger: &Arc<Ledger>) -> Gateway {
 /// An operator behind a gateway, whose pages are where the test binary has them.
 pub fn settings<'a>(stage: &Stage, gateway: &'a Gateway) -> Settings<'a> {
     let settings = Settings::for_simulator(stage.control_plane, jira::shared()).through(gateway);
-    let pages = [format!("--public-url={}", scene::public_url()), format!("--pages-address=127.0.0.1:{}", scene::port())];
+    let pages =
+        [format!("--public-url={}", scene::public_url()), format!("--pages-address=127.0.0.1:{}", scene::port())];
     Settings { arguments: pages.to_vec(), ..settings }
 }
 
 impl House {
     pub async fn open(prefix: &str) -> Self {
+        Self::open_with(prefix, &[]).await
+    }
+
+    /// The operator gets further arguments.
+    pub async fn open_with(prefix: &str, more: &[String]) -> Self {
         let stage = Stage::without_operator(prefix).await;
         jira::shared().heal("auth").unwrap();
         let ledger = Arc::new(Ledger::default());
         let gateway = Arc::new(gateway(&stage, &ledger));
-        let operator = Operator::start(settings(&stage, &gateway)).await.unwrap();
+        let mut settings = settings(&stage, &gateway);
+        settings.arguments.extend(more.iter().cloned());
+        let operator = Operator::start(settings).await.unwrap();
         Self { operator, gateway, ledger, stage, wishes: AtomicU32::default() }
     }
 
@@ -110,8 +118,8 @@ impl House {
         cases: impl IntoIterator<Item = (Protocol, Case)>,
         make: impl AsyncFn(&Self, Protocol) -> Scene,
     ) -> Vec<(Scene, Case)> {
-        let made = cases.into_iter().map(async |(protocol, case)| (make(self, protocol).await, case));
-        stream::iter(made).buffered(PEOPLE).collect().await
+        let scenes = cases.into_iter().map(async |(protocol, case)| (make(self, protocol).await, case));
+        stream::iter(scenes).buffered(PEOPLE).collect().await
     }
 
     /// Ends the access token at Jira, and asks for a check, which finds that out. Returns at once.
@@ -153,7 +161,7 @@ impl House {
             {
                 return end;
             }
-            let told = format!("{:#}\n{}", seen.0["status"], tail(&self.operator.output(), &scene.stage.namespace));
+            let told = format!("{:#}\n{}", seen.0["status"], self.told(&scene.stage.namespace));
             assert!(started.elapsed() < SETTLE, "{case:?} on {:?} does not come to rest: {told}", scene.protocol);
             if WISH < asked.elapsed() {
                 (wish, asked) = (self.wish(scene).await, Instant::now());
@@ -181,6 +189,8 @@ impl House {
     pub async fn audit(&self, scene: &Scene, case: &impl Debug) {
         let late = self.ledger.late(scene);
         assert_eq!(late, [0; 0], "{case:?} on {:?}: tokens sent after their successor was stored", scene.protocol);
+        let early = self.ledger.early(scene);
+        assert_eq!(early, [0; 0], "{case:?} on {:?}: tokens used before they were stored", scene.protocol);
         assert!(self.ledger.is_complete(scene).await, "{case:?} on {:?}: not what was stored last", scene.protocol);
     }
 
@@ -193,21 +203,33 @@ impl House {
     pub async fn until(&self, scene: &Scene, what: &str, reached: impl Fn() -> bool) {
         let started = Instant::now();
         while !reached() {
-            let told = || tail(&self.operator.output(), &scene.stage.namespace);
+            let told = || self.told(&scene.stage.namespace);
             assert!(started.elapsed() < Duration::from_secs(30), "no {what}:\n{}", told());
             sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// A rule for the grant Secret of one connection.
-    pub fn at_grant(&self, scene: &Scene, method: Method, fate: Fate) -> Rule {
-        Rule::on(method, &format!("/namespaces/{}/secrets/{NAME}.jira-grant", scene.stage.namespace), fate)
+    /// The last lines of the operator's log that name a namespace, or warn.
+    pub fn told(&self, namespace: &str) -> String {
+        let log = self.operator.output();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(namespace) || line.contains("WARN")).collect();
+        lines[lines.len().saturating_sub(15)..].join("\n")
     }
+}
 
-    /// A rule for the authorization Secret of one connection.
-    pub fn at_authorization(&self, scene: &Scene, method: Method, fate: Fate) -> Rule {
-        Rule::on(method, &format!("/namespaces/{}/secrets/{NAME}.jira-authorization", scene.stage.namespace), fate)
-    }
+/// A rule for new Secrets in the namespace of one connection.
+pub fn at_secrets(scene: &Scene, fate: Fate) -> Rule {
+    Rule::on(Method::POST, &format!("/namespaces/{}/secrets", scene.stage.namespace), fate)
+}
+
+/// A rule for the grant Secret of one connection.
+pub fn at_grant(scene: &Scene, method: Method, fate: Fate) -> Rule {
+    Rule::on(method, &format!("/namespaces/{}/secrets/{NAME}.jira-grant", scene.stage.namespace), fate)
+}
+
+/// A rule for the authorization Secret of one connection.
+pub fn at_authorization(scene: &Scene, method: Method, fate: Fate) -> Rule {
+    Rule::on(method, &format!("/namespaces/{}/secrets/{NAME}.jira-authorization", scene.stage.namespace), fate)
 }
 
 /// How the status says that it stands, once it speaks of what was asked last.
@@ -223,10 +245,4 @@ fn end(seen: &Seen, wish: &str) -> Option<End> {
         assert!(seen.message().contains("kubectl jira authorize"), "the remedy is named: {}", seen.message());
         End::AnswerLost
     })
-}
-
-/// The last lines of a log that name a namespace, or warn.
-fn tail(log: &str, namespace: &str) -> String {
-    let lines: Vec<_> = log.lines().filter(|line| line.contains(namespace) || line.contains("WARN")).collect();
-    lines[lines.len().saturating_sub(15)..].join("\n")
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use hyper::Method;
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tests::{
     gateway::Call,
@@ -19,13 +20,18 @@ struct Stored {
     namespace: String,
     /// Its digest, as the journal has it.
     token: String,
+    /// The access token of OAuth 2.0, as a request carries it.
+    bearer: Option<String>,
     /// Requests after this came to Jira when the token was surely stored.
     since: Mark,
 }
 
 /// Everything that was stored, in its order.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<Vec<Stored>>);
+pub struct Ledger {
+    stored: Mutex<Vec<Stored>>,
+    answers: Mutex<Vec<(String, Timestamp)>>,
+}
 
 impl Ledger {
     /// Takes note of a call that the API server has answered.
@@ -33,23 +39,33 @@ impl Ledger {
         if !(200..300).contains(&status) || ![Method::PATCH, Method::POST].contains(&call.method) {
             return;
         }
+        let namespace = call.path.split('/').skip_while(|part| *part != "namespaces").nth(1).unwrap_or_default();
+        if call.given("answer").is_some() {
+            let now = jira::shared().clock().now();
+            self.answers.lock().unwrap_or_else(PoisonError::into_inner).push((namespace.to_owned(), now));
+        }
         // A candidate is used as well: to be proven.
         for grant in ["candidate", "grant"].into_iter().filter_map(|key| call.given(key)) {
             let grant: Value = serde_json::from_slice(&grant).unwrap();
             let tokens = &grant["tokens"];
             let token = tokens["refreshToken"].as_str().or(tokens["sessionHandle"].as_str()).unwrap();
-            let namespace = call.path.split('/').skip_while(|part| *part != "namespaces").nth(1).unwrap();
             let stored = Stored {
                 namespace: namespace.to_owned(),
                 token: digest(token.as_bytes()),
+                bearer: tokens["accessToken"].as_str().map(|token| format!("Bearer {token}")),
                 since: jira::shared().journal().mark(),
             };
             self.lock().push(stored);
         }
     }
 
+    /// In which namespaces a person's answer was recorded, and when by Jira's clock.
+    pub fn answers(&self) -> Vec<(String, Timestamp)> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Stored>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn of(&self, scene: &Scene) -> Vec<Stored> {
@@ -70,6 +86,20 @@ impl Ledger {
         late.sort_unstable();
         late.dedup();
         late
+    }
+
+    /// Numbers of the requests of a connection that carried a token before it was stored.
+    pub fn early(&self, scene: &Scene) -> Vec<u64> {
+        let requests = scene.site.requests(Mark::default());
+        let mut seen = BTreeSet::new();
+        let mut early = Vec::new();
+        for stored in self.of(scene) {
+            // A grant that was a candidate is stored twice.
+            let Some(bearer) = stored.bearer.filter(|bearer| seen.insert(bearer.clone())) else { continue };
+            let carried = requests.iter().filter(|entry| entry.carried("authorization", &bearer));
+            early.extend(carried.map(|entry| entry.sequence).filter(|number| Mark(*number) <= stored.since));
+        }
+        early
     }
 
     /// Whether Jira has given this connection a token, since `mark`, that never came to be stored.

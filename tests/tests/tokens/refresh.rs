@@ -9,7 +9,7 @@ use tests::{
     scene::{Protocol, Scene},
 };
 
-use super::house::{End, House};
+use super::house::{End, House, at_authorization, at_grant};
 
 /// Where the operator dies. `There`: the effect has not happened; `Back`: it has, and the operator does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +79,11 @@ impl Step {
 
     /// Lets the operator come as far as this.
     async fn reach(self, house: &House, scene: &Scene) {
-        let hold = |method, way| house.at_grant(scene, method, Fate::Hold(way)).times(1);
+        let hold = |method, way| at_grant(scene, method, Fate::Hold(way)).times(1);
         let claim = |way| hold(Method::PATCH, way).giving("claim");
         match self {
             Self::Attempt(way) => {
-                let read = house.at_authorization(scene, Method::GET, Fate::Hold(way)).metadata_only(false);
+                let read = at_authorization(scene, Method::GET, Fate::Hold(way)).metadata_only(false);
                 spring(house, scene, house.gateway.set(read)).await;
             }
             Self::Grant(way) => {
@@ -129,12 +129,9 @@ impl Step {
 
     async fn strike(self, house: &House, scene: &Scene, fault: Fault) {
         let mark = jira::shared().journal().mark();
-        let (target, rule) = match scene.protocol {
-            Protocol::Cloud => ("auth", Rule::every(fault).on("/oauth/token")),
-            Protocol::Center => (scene.site.name.as_str(), Rule::every(fault).on("/rest/oauth2/latest/token")),
-            Protocol::Old => (scene.site.name.as_str(), Rule::every(fault).on("/plugins/servlet/oauth/access-token")),
-        };
-        jira::shared().fault(target, rule.of_client(&scene.client()).first(1)).unwrap();
+        let (target, path) = scene.token_endpoint();
+        let rule = Rule::every(fault).on(path).of_client(&scene.client()).first(1);
+        jira::shared().fault(&target, rule).unwrap();
         house.expire(scene).await;
         house.until_token_request(scene, mark, 1).await;
     }
@@ -148,7 +145,13 @@ async fn spring(house: &House, scene: &Scene, trap: Trap) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_step_of_a_renewal_an_operator_loses_nothing_that_can_be_kept() {
     let house = House::open("refresh").await;
-    let signed = [Step::Claim(Way::Back), Step::Send(Way::There), Step::Send(Way::Back), Step::Store(Way::There), Step::Store(Way::Back)];
+    let signed = [
+        Step::Claim(Way::Back),
+        Step::Send(Way::There),
+        Step::Send(Way::Back),
+        Step::Store(Way::There),
+        Step::Store(Way::Back),
+    ];
     let cases = STEPS.into_iter().flat_map(|step| [(Protocol::Cloud, step), (Protocol::Center, step)]);
     let cases = cases.chain(signed.into_iter().map(|step| (Protocol::Old, step)));
     let scenes = house.scenes(cases, House::authorised).await;
