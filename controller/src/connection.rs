@@ -134,7 +134,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<C
 /// As [`reconcile`].
 pub async fn attend(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<Context>) -> Result<Action, Error> {
     let name = (object.namespace().unwrap_or_default(), object.name_any());
-    reconcile(object, Arc::clone(&ctx)).await?;
+    Box::pin(reconcile(object, Arc::clone(&ctx))).await?;
     ctx.wakes.connection(&name);
     Ok(Action::await_change())
 }

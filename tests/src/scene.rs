@@ -154,6 +154,8 @@ impl Scene {
         format!("{}-client", self.site.name)
     }
 
+    /// Client secret at Jira; unused by OAuth 1.0a.
+    #[must_use]
     pub fn client_secret(&self) -> String {
         format!("{}-secret", self.site.name)
     }
