@@ -39,7 +39,9 @@ pub fn public_url() -> &'static str {
     URL.get_or_init(|| format!("http://localhost:{}", port()))
 }
 
-fn port() -> u16 {
+/// Port of the pages.
+#[must_use]
+pub fn port() -> u16 {
     static PORT: OnceLock<u16> = OnceLock::new();
     *PORT.get_or_init(|| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
 }
@@ -183,10 +185,15 @@ impl Scene {
         spec
     }
 
-    /// Applies the connection and what it refers to, and waits until a person is waited for.
-    pub async fn connect(&self) -> Seen {
+    /// Applies the Secrets that the connection refers to.
+    pub async fn prepare(&self) {
         self.stage.secret("app", json!({ "clientId": self.client_id(), "clientSecret": self.client_secret() })).await;
         self.stage.secret("gate", json!({ "value": "open" })).await;
+    }
+
+    /// Applies the connection and what it refers to, and waits until a person is waited for.
+    pub async fn connect(&self) -> Seen {
+        self.prepare().await;
         self.stage.apply(Kind::Connection, NAME, self.spec()).await;
         self.until_reason("AuthorizationRequired").await
     }
@@ -334,7 +341,9 @@ impl Scene {
         Whose::client(&self.client())
     }
 
-    fn client(&self) -> String {
+    /// Client id or consumer key.
+    #[must_use]
+    pub fn client(&self) -> String {
         match self.protocol {
             Protocol::Cloud | Protocol::Center => self.client_id(),
             Protocol::Old => "operator".to_owned(),
