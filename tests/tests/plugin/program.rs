@@ -111,7 +111,7 @@ impl Running {
         let output = timeout(LIMIT, child.wait_with_output()).await.unwrap().unwrap();
         Ended {
             status: output.status.code().unwrap_or(-1),
-            stdout: seen + &String::from_utf8(output.stdout).unwrap(),
+            stdout: format!("{seen}{}", String::from_utf8(output.stdout).unwrap()),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
