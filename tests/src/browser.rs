@@ -1,4 +1,4 @@
-//! A real Chromium, driven over WebDriver: what a person sees, hears and types.
+//! A real Chromium, driven over `WebDriver`: what a person sees, hears and types.
 //!
 //! Each [`Browser`] is a process with a profile of its own, which trusts one certificate authority besides the system's and
 //! resolves no name but `localhost`. It needs `chromium`, `chromedriver` and, once, `npm` on the `PATH`.

@@ -302,7 +302,7 @@ pub async fn operator_with(change: impl FnOnce(&mut Settings<'_>)) -> &'static O
         change(&mut settings);
         good("the operator", Operator::start(settings).await)
     };
-    OPERATOR.get_or_init(start).await
+    Box::pin(OPERATOR.get_or_init(start)).await
 }
 
 impl Stage {

@@ -1,4 +1,4 @@
-//! chromedriver, which starts Chromium and speaks WebDriver.
+//! chromedriver, which starts Chromium and speaks `WebDriver`.
 
 use std::{
     io,
@@ -107,7 +107,7 @@ impl Driver {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The capabilities (W3C WebDriver, 7) of a session that trusts the certificate of this pin.
+    /// The capabilities (W3C `WebDriver`, 7) of a session that trusts the certificate of this pin.
     pub(super) fn capabilities(&self, pin: &str) -> Map<String, Value> {
         let trust = format!("--ignore-certificate-errors-spki-list={pin}");
         let arguments: Vec<&str> = FLAGS.into_iter().chain([trust.as_str()]).collect();
