@@ -177,13 +177,15 @@ impl Renewal<'_> {
         }
     }
 
-    /// The last look before a refresh token leaves: the lease and the claim cover the request by a monotonic clock, and
-    /// the claim is still the last word in the Secret.
+    /// The last look before a refresh token leaves: by a monotonic clock the lease is ours and the claim covers the request,
+    /// and the claim is still the last word in the Secret.
+    ///
+    /// The lease need not cover the request: a lease may be shorter than the timeout, and who leads next waits for the claim.
     async fn still_ours(&self, claimed: &Claimed) -> bool {
         let standing = self.custody.grant_stands(self.owner, self.ctx, &claimed.version).await;
         standing
             && claimed.claim.covers(claimed.since.elapsed(), self.timeout)
-            && self.ctx.leadership.holds_for(self.timeout)
+            && self.ctx.leadership.holds_for(Duration::ZERO)
     }
 
     async fn end(&mut self, grant: &Grant, end: GrantEnd) -> Result<(), Error> {
