@@ -33,12 +33,6 @@ impl Call {
         let value = self.body["data"].get(key).filter(|value| value.is_string())?.clone();
         serde_json::from_value::<ByteString>(value).ok().map(|ByteString(bytes)| bytes)
     }
-
-    /// Whether a write of a Secret removes a key.
-    #[must_use]
-    pub fn removes(&self, key: &str) -> bool {
-        self.body["data"].get(key).is_some_and(Value::is_null)
-    }
 }
 
 impl std::fmt::Debug for Call {

@@ -52,7 +52,6 @@ pub struct Rule {
 enum Body {
     Any,
     Giving(&'static str),
-    Removing(&'static str),
 }
 
 impl Rule {
@@ -66,12 +65,6 @@ impl Rule {
     #[must_use]
     pub fn giving(self, key: &'static str) -> Self {
         Self { body: Body::Giving(key), ..self }
-    }
-
-    /// Only writes of a Secret that remove this key.
-    #[must_use]
-    pub fn removing(self, key: &'static str) -> Self {
-        Self { body: Body::Removing(key), ..self }
     }
 
     /// Only reads of whole objects, or only of metadata.
@@ -99,7 +92,6 @@ impl Rule {
             && match self.body {
                 Body::Any => true,
                 Body::Giving(key) => call.given(key).is_some(),
-                Body::Removing(key) => call.removes(key),
             }
     }
 }
@@ -184,5 +176,68 @@ impl Trap {
         let mut grip = self.grip.subscribe();
         let ended = grip.wait_for(|grip| *grip != Grip::Holding).await;
         ended.is_ok_and(|grip| *grip == Grip::Released)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::{Request, header::ACCEPT};
+    use rstest::rstest;
+
+    use super::*;
+
+    const SECRET: &str = "/api/v1/namespaces/a/secrets/acme.jira-grant";
+
+    fn call(method: Method, uri: &str, accept: &str, body: &str) -> Call {
+        let request = Request::builder().method(method).uri(uri).header(ACCEPT, accept).body(()).unwrap();
+        Call::of(&request.into_parts().0, body.as_bytes())
+    }
+
+    fn write(body: &str) -> Call {
+        call(Method::PATCH, &format!("{SECRET}?fieldManager=x"), "application/json", body)
+    }
+
+    fn rule() -> Rule {
+        Rule::on(Method::PATCH, "/secrets/acme.jira-grant", Fate::Refuse(500))
+    }
+
+    #[rstest]
+    #[case::given(r#"{"data":{"grant":"YQ=="}}"#, true)]
+    #[case::removed(r#"{"data":{"grant":null}}"#, false)]
+    #[case::left_alone(r#"{"data":{"claim":"YQ=="}}"#, false)]
+    #[case::no_secret("[]", false)]
+    #[case::no_json("", false)]
+    fn a_rule_looks_at_what_a_write_gives(#[case] body: &str, #[case] strikes: bool) {
+        assert_eq!(Trap::new(rule().giving("grant")).strikes(&write(body)), strikes);
+    }
+
+    #[test]
+    fn a_rule_tells_reads_of_metadata_from_reads_of_objects() {
+        let look = call(Method::GET, SECRET, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", "");
+        let read = call(Method::GET, SECRET, "application/json", "");
+        let rule = |metadata_only| Rule { method: Method::GET, ..rule() }.metadata_only(metadata_only);
+        assert!(Trap::new(rule(true)).strikes(&look) && !Trap::new(rule(true)).strikes(&read));
+        assert!(Trap::new(rule(false)).strikes(&read) && !Trap::new(rule(false)).strikes(&look));
+        assert!(!Trap::new(super::tests::rule()).strikes(&read), "the method counts");
+    }
+
+    #[test]
+    fn a_trap_lets_the_first_pass_strikes_as_often_as_told_and_never_after_its_release() {
+        let trap = Trap::new(rule().from_nth(2).times(2));
+        let struck: Vec<_> = (0..5).map(|_| trap.strikes(&write("{}"))).collect();
+        assert_eq!(struck, [false, true, true, false, false]);
+        let trap = Trap::new(rule());
+        trap.release();
+        assert!(!trap.strikes(&write("{}")));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_goes_on_after_a_release_and_ends_when_it_is_abandoned() {
+        let (released, abandoned) = (Trap::new(rule()), Trap::new(rule()));
+        released.release();
+        // A release is not taken back.
+        released.abandon();
+        abandoned.abandon();
+        assert!(released.let_go().await && !abandoned.let_go().await);
     }
 }

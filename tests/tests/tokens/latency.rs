@@ -90,9 +90,7 @@ async fn a_callback_is_answered_at_once_also_while_many_connections_start_cold()
     for (scene, ()) in &scenes {
         scene.stage.secret("other", scene.site.credential()).await;
     }
-    house.operator.kill().await.unwrap();
     others(&scenes, cold).await;
-    house.operator.restart().await.unwrap();
     let busy = report(&format!("{cold} others start cold"), &waits(&house, &scenes, callbacks, "busy").await);
     let ready = join_all((0..cold).map(async |number| {
         let (scene, ()) = &scenes[number % scenes.len()];
