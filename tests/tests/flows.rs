@@ -1,5 +1,7 @@
 //! Whole authorisations on the real control plane: a person with a browser, the operator's pages, and Jira.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "flows/lost.rs"]
 mod lost;
 #[path = "flows/renewed.rs"]
