@@ -96,8 +96,12 @@ async fn a_code_is_exchanged_in_the_dialect_of_the_deployment() {
     let asked = &atlassian.requests()[0];
     assert!(asked.starts_with("POST /auth/oauth/token HTTP/1.1\r\n"));
     assert_eq!(
-        body(asked),
-        r#"{"client_id":"fake-client","client_secret":"canary-secret","code":"canary-code","code_verifier":"canary-verifier","grant_type":"authorization_code","redirect_uri":"https://operator.example.test/callback"}"#
+        serde_json::from_str::<serde_json::Value>(body(asked)).unwrap(),
+        serde_json::json!({
+            "client_id": "fake-client", "client_secret": "canary-secret", "code": "canary-code",
+            "code_verifier": "canary-verifier", "grant_type": "authorization_code",
+            "redirect_uri": "https://operator.example.test/callback",
+        })
     );
     assert_eq!(atlassian.header(0, "x-gate"), None);
     let asked = &site.requests()[0];
@@ -141,8 +145,11 @@ async fn a_refresh_is_looked_at_once_more_and_sent_once() {
     }
     assert_eq!(*looks.lock().unwrap(), 2);
     assert_eq!(
-        body(&atlassian.requests()[0]),
-        r#"{"client_id":"fake-client","client_secret":"canary-secret","grant_type":"refresh_token","refresh_token":"canary-refresh-1"}"#
+        serde_json::from_str::<serde_json::Value>(body(&atlassian.requests()[0])).unwrap(),
+        serde_json::json!({
+            "client_id": "fake-client", "client_secret": "canary-secret", "grant_type": "refresh_token",
+            "refresh_token": "canary-refresh-1",
+        })
     );
     let expected = [
         ("grant_type", "refresh_token"),

@@ -125,7 +125,8 @@ fn object(schema: &Value, fields: &Map<String, Value>, path: &str, faults: &mut 
             Some(schema) => walk(schema, value, &path, faults),
             None if others.is_object() => walk(others, value, &path, faults),
             None => {
-                let known: Vec<_> = properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+                let mut known: Vec<_> = properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+                known.sort_unstable();
                 faults.push(Fault::problem(path, unknown(name, &known)));
             }
         }
