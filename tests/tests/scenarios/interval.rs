@@ -99,7 +99,9 @@ async fn an_interval_checks_what_is_proven_and_mends_what_was_wrong() {
     for (connection, version) in still {
         assert_eq!(connection.version().await, version, "{}", connection.account());
     }
-    assert_eq!(steady.asked(mark).len(), 2, "{}", steady.account());
+    // When its token ends is asked for once a day, and not in the first check.
+    let checks = steady.asked(mark).into_iter().filter(|asked| !asked.contains("/pat/latest/tokens"));
+    assert_eq!(checks.count(), 2, "{}", steady.account());
     assert_eq!(rejected.asked(mark), [""; 0]);
     assert_eq!(locked.asked(mark), [""; 0]);
 }
