@@ -3,7 +3,7 @@
 # What CI sets to --locked: there the build must use the versions of Cargo.lock, here it may add to them.
 LOCKED ?=
 # How many suites run at a time.
-AT_ONCE ?= 2
+AT_ONCE ?= 3
 # Arguments of the program that `run` and `demo` start.
 ARGS ?=
 CRDS := charts/jira-connection-operator/crds
