@@ -91,10 +91,13 @@ async fn a_suspended_binding_stands_as_it_is() {
 #[tokio::test]
 async fn another_change_of_a_binding_together_with_suspend_is_not_covered_by_the_last_proof() {
     let scene = Scene::center().await;
-    scene.connected(json!({})).await;
+    let connection = scene.connected(json!({})).await;
     let bound = scene.bind("web", json!([{ "key": "WEB" }])).await;
     bound.becomes(&binding::proven()).await;
+    let mark = Jira::mark();
     bound.change(json!({ "suspend": true, "projects": [{ "key": "APP" }] })).await;
+    // The connection looks at the new project at once, whatever becomes of the binding.
+    connection.asks(mark, "/project/APP/securitylevel", 1).await;
     let unknown = "Unknown Suspended";
     bound.becomes(&suspended(binding::proven()).with("Ready", unknown).with("Reconciling", "True Suspended")).await;
     bound.rests().await;
