@@ -122,12 +122,12 @@ pub fn plan(binding: &WorkspaceBinding, facts: &Facts, now: Timestamp) -> Plan {
     let Admission::Accepted { proof } = &facts.admission else {
         return view.refused();
     };
-    let Some(proof) = proof else { return view.awaiting() };
+    let Some(proof) = proof else { return view.waiting() };
     match proof.standing {
         Standing::Proven if view.covered(proof) => view.weigh(proof),
         Standing::Forgiven if view.speaks_of_this_spec() => Plan::Keep { awaiting: false, wake: None },
         // Accepted, and not looked at yet.
-        Standing::Proven | Standing::Forgiven => view.awaiting(),
+        Standing::Proven | Standing::Forgiven => view.waiting(),
         Standing::Pending(state) => view.not_ready(Some(proof), Some(state), Progress::Reconciling),
         Standing::Failed(state) => view.not_ready(Some(proof), Some(state), Progress::Stalled),
     }
@@ -205,7 +205,7 @@ impl View<'_> {
     }
 
     /// No word of the connection yet. What the status says of this very spec stands; else silence ends after a while.
-    fn awaiting(&self) -> Plan {
+    fn waiting(&self) -> Plan {
         if self.speaks_of_this_spec() {
             return Plan::Keep { awaiting: false, wake: None };
         }
