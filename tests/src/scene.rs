@@ -198,6 +198,23 @@ impl Scene {
         self.until_reason("AuthorizationRequired").await
     }
 
+    /// A connection that a person has authorised, and that works.
+    pub async fn granted(prefix: &str, protocol: Protocol) -> Self {
+        let scene = Self::open(prefix, protocol).await;
+        scene.settle().await;
+        scene
+    }
+
+    /// Applies the connection, and lets a person authorise it.
+    pub async fn settle(&self) {
+        let waiting = self.connect().await;
+        if self.protocol == Protocol::Old {
+            self.link(&waiting.0["status"]);
+        }
+        self.authorise(&self.person(ACCOUNT), "a-key").await;
+        self.stage.until_ready(Kind::Connection, NAME).await;
+    }
+
     /// Waits until `Ready` has this reason.
     pub async fn until_reason(&self, reason: &str) -> Seen {
         self.stage.until_reason(Kind::Connection, NAME, reason).await

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "flows/client_secret.rs"]
+mod client_secret;
 #[path = "flows/lost.rs"]
 mod lost;
 #[path = "flows/renewed.rs"]

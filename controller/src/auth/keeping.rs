@@ -161,6 +161,7 @@ pub fn settle(grant: &Grant, answer: Result<Tokens, &Problem>, interrupted: bool
         | Problem::Rejected(_)
         | Problem::CaptchaRequired
         | Problem::ClientSecretRejected
+        | Problem::AnotherClient
         | Problem::GrantTypeUnsupported
         | Problem::MethodUnavailable
         | Problem::LinksUnavailable

@@ -78,7 +78,7 @@ pub const fn reason(problem: &Problem) -> Reason {
         Problem::RateLimited { .. } => Reason::RateLimited,
         Problem::Rejected(_) => Reason::CredentialsRejected,
         Problem::CaptchaRequired => Reason::AccountLocked,
-        Problem::ClientSecretRejected => Reason::ClientSecretRejected,
+        Problem::ClientSecretRejected | Problem::AnotherClient => Reason::ClientSecretRejected,
         Problem::GrantRevoked => Reason::GrantRevoked,
         Problem::GrantTypeUnsupported | Problem::MethodUnavailable => Reason::AuthMethodUnsupported,
         Problem::LinksUnavailable => Reason::ApplicationLinksUnavailable,
@@ -126,6 +126,9 @@ fn message(problem: &Problem, host: &str) -> String {
         ),
         Problem::ClientSecretRejected => {
             "The token endpoint refuses clientId or clientSecret. Put the current values into the Secret.".into()
+        }
+        Problem::AnotherClient => {
+            "The grant was given to another clientId than the one in the Secret. Put that one there, with a new clientSecret, or make it the clientSecretRef and authorise the connection again.".into()
         }
         Problem::GrantRevoked => {
             "The grant is gone: it was revoked, or has ended. Authorise the connection again.".into()

@@ -53,6 +53,7 @@ pub fn problems() -> Vec<Problem> {
         limited(LimitReach::Client),
         Problem::CaptchaRequired,
         Problem::ClientSecretRejected,
+        Problem::AnotherClient,
         Problem::GrantRevoked,
         Problem::GrantTypeUnsupported,
         Problem::MethodUnavailable,
@@ -192,7 +193,8 @@ mod tests {
             Problem::SiteNotCovered { .. } => 18,
             Problem::LinksUnavailable => 19,
             Problem::ClockSkew => 20,
-            Problem::OAuth1(problem) => 21 + oauth1_variant(*problem),
+            Problem::AnotherClient => 21,
+            Problem::OAuth1(problem) => 22 + oauth1_variant(*problem),
         }
     }
 
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn every_problem_is_in_the_reference() {
         let seen: BTreeSet<_> = problems().iter().map(variant).collect();
-        assert_eq!(seen, (0..29).collect());
+        assert_eq!(seen, (0..30).collect());
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum Problem {
     CaptchaRequired,
     /// The token endpoint refuses the client's id or secret (`invalid_client`; Cloud: `access_denied`).
     ClientSecretRejected,
+    /// The client id is not the one that the grant was given to, so nothing was sent.
+    AnotherClient,
     /// The token endpoint says that the grant is over (`invalid_grant`, `unauthorized_client`).
     GrantRevoked,
     /// The token endpoint does not offer this grant type (`unsupported_grant_type`).

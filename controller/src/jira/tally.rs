@@ -74,6 +74,7 @@ impl From<&Problem> for OutcomeClass {
             Problem::Rejected(_)
             | Problem::CaptchaRequired
             | Problem::ClientSecretRejected
+            | Problem::AnotherClient
             | Problem::GrantRevoked
             | Problem::GrantTypeUnsupported
             | Problem::ClockSkew

@@ -8,17 +8,6 @@ use tests::{
     stage::{ACCOUNT, Kind},
 };
 
-async fn granted(prefix: &str, protocol: Protocol) -> Scene {
-    let scene = Scene::open(prefix, protocol).await;
-    let waiting = scene.connect().await;
-    if protocol == Protocol::Old {
-        scene.link(&waiting.0["status"]);
-    }
-    scene.authorise(&scene.person(ACCOUNT), "a-key").await;
-    scene.stage.until_ready(Kind::Connection, NAME).await;
-    scene
-}
-
 #[rstest]
 #[case::grant("planted-grant", "grant")]
 #[case::authorization("planted-authorization", "authorization")]
@@ -39,7 +28,7 @@ async fn a_secret_that_somebody_planted_is_never_touched(#[case] prefix: &str, #
 
 #[tokio::test]
 async fn a_deleted_grant_ends_its_use_at_once() {
-    let scene = granted("deleted", Protocol::Center).await;
+    let scene = Scene::granted("deleted", Protocol::Center).await;
     scene.stage.remove("Secret", &format!("{NAME}.jira-grant")).await;
     let waiting = scene.until_reason("AuthorizationRequired").await;
     assert_eq!(waiting.0["status"]["state"], "NotAuthorized");
@@ -49,7 +38,7 @@ async fn a_deleted_grant_ends_its_use_at_once() {
 
 #[tokio::test]
 async fn a_grant_edited_by_hand_is_explained() {
-    let scene = granted("edited", Protocol::Center).await;
+    let scene = Scene::granted("edited", Protocol::Center).await;
     scene.write("grant", json!({ "grant": "{\"tokens\":" })).await;
     let waiting = scene.until_reason("AuthorizationRequired").await;
     assert!(waiting.message().contains("Somebody has changed the Secret"), "{}", waiting.message());
@@ -57,7 +46,7 @@ async fn a_grant_edited_by_hand_is_explained() {
 
 #[tokio::test]
 async fn a_grant_restored_from_a_backup_is_explained() {
-    let scene = granted("backup", Protocol::Center).await;
+    let scene = Scene::granted("backup", Protocol::Center).await;
     let backup = scene.owned("grant").await.unwrap()["grant"].to_string();
     scene.mutate(&jira::Mutation::ExpireAccessTokens(scene.whose()));
     scene.wish("1").await;
@@ -78,7 +67,7 @@ async fn a_grant_restored_from_a_backup_is_explained() {
 
 #[tokio::test]
 async fn a_grant_is_not_sent_to_another_url() {
-    let scene = granted("repointed", Protocol::Center).await;
+    let scene = Scene::granted("repointed", Protocol::Center).await;
     let other = scene.stage.site("elsewhere", tests::stage::Way::PersonalAccessToken, &["WEB"]);
     let mark = jira::shared().journal().mark();
     let mut spec = scene.spec();
@@ -98,7 +87,7 @@ async fn a_grant_is_not_sent_to_another_url() {
 #[case::old_data_center("off-old", Protocol::Old, "Authorized OAuth applications")]
 #[tokio::test]
 async fn a_grant_is_ended_on_request(#[case] prefix: &str, #[case] protocol: Protocol, #[case] told: &str) {
-    let scene = granted(prefix, protocol).await;
+    let scene = Scene::granted(prefix, protocol).await;
     scene.write("authorization", json!({ "revoke": "2026-01-01T00:00:00Z" })).await;
     let waiting = scene.until_reason("AuthorizationRequired").await;
     assert!(waiting.message().contains("on somebody's request"), "{}", waiting.message());
@@ -128,7 +117,7 @@ async fn a_deleted_connection_gives_its_grant_back_if_asked_to(
     #[case] policy: &str,
     #[case] alive: bool,
 ) {
-    let scene = granted(prefix, Protocol::Center).await;
+    let scene = Scene::granted(prefix, Protocol::Center).await;
     let token = scene.owned("grant").await.unwrap()["grant"]["tokens"]["accessToken"].as_str().unwrap().to_owned();
     let mut spec = scene.spec();
     spec["deletionPolicy"] = json!(policy);
@@ -143,7 +132,7 @@ async fn a_deleted_connection_gives_its_grant_back_if_asked_to(
 
 #[tokio::test]
 async fn a_terminating_namespace_is_not_held_up_by_a_grant() {
-    let scene = granted("bye-namespace", Protocol::Center).await;
+    let scene = Scene::granted("bye-namespace", Protocol::Center).await;
     let mut spec = scene.spec();
     spec["deletionPolicy"] = json!("Revoke");
     scene.stage.apply(Kind::Connection, NAME, spec).await;

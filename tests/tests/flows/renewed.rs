@@ -11,28 +11,13 @@ use tests::{
 };
 use tokio::time::sleep;
 
-async fn granted(prefix: &str, protocol: Protocol) -> Scene {
-    let scene = Scene::open(prefix, protocol).await;
-    authorised(&scene).await;
-    scene
-}
-
-async fn authorised(scene: &Scene) {
-    let waiting = scene.connect().await;
-    if scene.protocol == Protocol::Old {
-        scene.link(&waiting.0["status"]);
-    }
-    scene.authorise(&scene.person(ACCOUNT), "a-key").await;
-    scene.stage.until_ready(Kind::Connection, NAME).await;
-}
-
 #[rstest]
 #[case::cloud("renew-cloud", Protocol::Cloud)]
 #[case::data_center("renew-center", Protocol::Center)]
 #[case::old_data_center("renew-old", Protocol::Old)]
 #[tokio::test]
 async fn a_token_that_ended_early_is_renewed_and_nobody_notices(#[case] prefix: &str, #[case] protocol: Protocol) {
-    let scene = granted(prefix, protocol).await;
+    let scene = Scene::granted(prefix, protocol).await;
     let before = scene.owned("grant").await.unwrap();
     scene.mutate(&Mutation::ExpireAccessTokens(scene.whose()));
     let mark = jira::shared().journal().mark();
@@ -54,7 +39,7 @@ async fn readiness_never_blinks_through_many_renewals_and_no_status_is_written()
         |_| {},
     )
     .await;
-    authorised(&scene).await;
+    scene.settle().await;
     let (mark, audit) = (jira::shared().journal().mark(), scene.stage.mark().await);
     let ready = scene.now().await;
     let renewals = async || scene.owned("grant").await.unwrap()["grant"]["renewals"].as_u64().unwrap();
@@ -79,7 +64,7 @@ async fn a_grant_that_was_revoked_at_jira_is_reported_and_given_anew(
     #[case] protocol: Protocol,
     #[case] reason: &str,
 ) {
-    let scene = granted(prefix, protocol).await;
+    let scene = Scene::granted(prefix, protocol).await;
     scene.mutate(&Mutation::RevokeGrants(scene.whose()));
     scene.wish("1").await;
     let lost = scene.until_reason(reason).await;
@@ -98,7 +83,7 @@ async fn a_grant_that_was_revoked_at_jira_is_reported_and_given_anew(
 
 #[tokio::test]
 async fn a_lost_answer_is_repeated_on_cloud() {
-    let scene = granted("lost-cloud", Protocol::Cloud).await;
+    let scene = Scene::granted("lost-cloud", Protocol::Cloud).await;
     scene.mutate(&Mutation::ExpireAccessTokens(scene.whose()));
     let rule = Rule::every(Fault::LoseAnswer).on("/oauth/token").first(1).of_client(&scene.client_id());
     jira::shared().fault("auth", rule).unwrap();
@@ -110,7 +95,7 @@ async fn a_lost_answer_is_repeated_on_cloud() {
 
 #[tokio::test]
 async fn a_lost_answer_on_data_center_needs_a_person_and_says_why() {
-    let scene = granted("lost-center", Protocol::Center).await;
+    let scene = Scene::granted("lost-center", Protocol::Center).await;
     scene.mutate(&Mutation::ExpireAccessTokens(scene.whose()));
     let rule = Rule::every(Fault::LoseAnswer).on("/rest/oauth2/latest/token").first(1);
     jira::shared().fault(&scene.site.name, rule).unwrap();

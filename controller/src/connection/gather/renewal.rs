@@ -66,7 +66,7 @@ pub(super) async fn renew_with_candidate(
     if wallet.client_id() != given_to {
         // A refresh token belongs to one client id. Another one must not even be tried: Jira would end the grant.
         wallet.active = ActiveCredential::Primary;
-        return Ok(Answer::Candidate(Err(Problem::ClientSecretRejected)));
+        return Ok(Answer::Candidate(Err(Problem::AnotherClient)));
     }
     match renew(connection, memory, ctx).await? {
         Answer::Renewal(found, outcome) => Ok(Answer::CandidateRenewal(found, outcome)),
