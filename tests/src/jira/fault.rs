@@ -147,6 +147,12 @@ pub enum Fault {
     },
     /// No answer comes, and the connection stays open. The request has no effect.
     NeverAnswer,
+    /// The network holds the request back: it arrives and takes effect after this time, though whoever sent it has long
+    /// given up and gets no answer. The journal has it twice: when it was sent, without an answer, and when it arrives.
+    Overdue {
+        /// Milliseconds.
+        millis: u64,
+    },
     /// The answer's JSON object has a first member of this size.
     HugeBody {
         /// Megabytes of 1 048 576 bytes.
@@ -249,6 +255,7 @@ impl Fault {
             Self::EmptyBody { status } => Stand::Front(Reply::new(*status)),
             Self::CutBeforeAnswer => Stand::Front(Reply::new(0).cut(Cut::BeforeAnswer)),
             Self::NeverAnswer => Stand::Front(Reply::new(0).cut(Cut::Never)),
+            Self::Overdue { millis } => Stand::Front(Reply::new(0).cut(Cut::Again(Duration::from_millis(*millis)))),
             Self::IpAllowList => Stand::Jira(Reply::errors(
                 403,
                 "The IP address has been rejected because it is not listed on the allow-list.",
@@ -297,6 +304,7 @@ impl Fault {
             | Self::EmptyBody { .. }
             | Self::CutBeforeAnswer
             | Self::NeverAnswer
+            | Self::Overdue { .. }
             | Self::IpAllowList
             | Self::OauthProblem { .. }
             | Self::ExpiredTokenNotFound => reply,

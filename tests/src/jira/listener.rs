@@ -143,19 +143,28 @@ async fn respond(
     if listener.has_changed().is_err() {
         return Err(std::io::Error::other("the listener is closed"));
     }
-    let reply = serve(Request {
+    let request = Request {
         method: head.method.as_str().to_owned(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
         headers: head.headers,
         body,
-    });
+    };
+    let reply = serve(request.clone());
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
     match reply.cut {
         Some(Cut::BeforeAnswer) => Err(std::io::Error::other("cut on purpose")),
         Some(Cut::Never) => std::future::pending().await,
+        Some(Cut::Again(after)) => {
+            // Apart from the connection, which may be closed meanwhile.
+            tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                serve(request);
+            });
+            std::future::pending().await
+        }
         Some(Cut::InBody(_)) | None => response(&reply),
     }
 }

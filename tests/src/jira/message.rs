@@ -11,7 +11,7 @@ use super::instance::Scheme;
 use super::signature;
 
 /// A request as it came in, its body read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) method: String,
     pub(super) path: String,
@@ -182,6 +182,8 @@ pub(super) enum Cut {
     InBody(usize),
     /// It is not cut, but nothing comes either.
     Never,
+    /// Nothing comes, and the request arrives once more, unharmed, after this time.
+    Again(Duration),
 }
 
 /// An answer and how it is delivered.
@@ -322,7 +324,7 @@ impl Reply {
     /// The status that the client sees; `None` when it sees none.
     pub(super) fn seen_status(&self) -> Option<u16> {
         match self.cut {
-            Some(Cut::BeforeAnswer | Cut::Never) => None,
+            Some(Cut::BeforeAnswer | Cut::Never | Cut::Again(_)) => None,
             Some(Cut::InBody(_)) | None => Some(self.status),
         }
     }

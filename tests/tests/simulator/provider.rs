@@ -413,6 +413,24 @@ async fn a_code_of_a_user_who_was_deactivated_meanwhile_is_spent() {
     assert_eq!(myself(&url, &access).await, 200, "no other grant is taken for that of the code");
 }
 
+#[tokio::test]
+async fn a_request_that_the_network_held_back_takes_effect_when_it_arrives() {
+    let (name, url) = linked(|_| ());
+    let (access, token) = granted(&url).await;
+    let overdue = Rule::every(Fault::Overdue { millis: 300 }).on("/rest/oauth2/latest/token").first(1);
+    shared().fault(&name, overdue).unwrap();
+    let mark = shared().journal().mark();
+    let request = client(shared()).post(format!("{url}/rest/oauth2/latest/token")).timeout(Duration::from_millis(100));
+    let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(refresh_form(&token, &[]));
+    assert!(request.send().await.unwrap_err().is_timeout());
+    assert_eq!(myself(&url, &access).await, 200, "nothing has happened yet");
+    let arrived = || shared().journal().of(&name, mark).into_iter().find(|entry| entry.issued.is_some());
+    while arrived().is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(refresh(&url, &token, &[]).await.status, 400, "the token is spent");
+}
+
 #[rstest]
 #[case::a_lost_answer(Fault::LoseAnswer, 400)]
 #[case::a_held_answer(Fault::HoldAnswer, 400)]

@@ -1,5 +1,7 @@
 //! The operator is killed at every step of a renewal, before and after each outside effect.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use futures::future::join_all;
 use hyper::Method;
 use serde_json::json;
@@ -8,8 +10,12 @@ use tests::{
     jira::{self, Fault, Rule},
     scene::{Protocol, Scene},
 };
+use tokio::time::{Instant, sleep_until};
 
 use super::house::{End, House, at_authorization, at_grant};
+
+/// How long the network holds a request back: until its repetition is stored for sure.
+const OVERDUE: Duration = Duration::from_secs(60);
 
 /// Where the operator dies. `There`: the effect has not happened; `Back`: it has, and the operator does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +101,7 @@ impl Step {
                 spring(house, scene, house.gateway.set(claim(Way::Back))).await;
                 let mut claim = scene.owned("grant").await.unwrap()["claim"].clone();
                 let made_at: k8s_openapi::jiff::Timestamp = serde_json::from_value(claim["madeAt"].clone()).unwrap();
-                claim["madeAt"] = json!(made_at + std::time::Duration::from_secs(3600));
+                claim["madeAt"] = json!(made_at + Duration::from_secs(3600));
                 scene.write("grant", json!({ "claim": claim.to_string() })).await;
             }
             Self::Look(way) => {
@@ -139,7 +145,7 @@ impl Step {
 
 async fn spring(house: &House, scene: &Scene, trap: Trap) {
     house.expire(scene).await;
-    tokio::time::timeout(std::time::Duration::from_secs(30), trap.struck(1)).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), trap.struck(1)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -177,4 +183,33 @@ async fn killed_at_any_step_of_a_renewal_an_operator_loses_nothing_that_can_be_k
     for ((scene, step), end) in scenes.iter().zip(outcomes) {
         assert_eq!(end, step.expected(scene.protocol), "{step:?} on {:?}", scene.protocol);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_that_arrives_after_its_successor_was_stored_harms_nothing() {
+    let house = House::open("overdue").await;
+    let protocols = [Protocol::Cloud, Protocol::Center, Protocol::Old];
+    let scenes = house.scenes(protocols.map(|protocol| (protocol, ())), House::authorised).await;
+    let mark = jira::shared().journal().mark();
+    for (scene, ()) in &scenes {
+        let (target, path) = scene.token_endpoint();
+        let overdue = Fault::Overdue { millis: u64::try_from(OVERDUE.as_millis()).unwrap() };
+        jira::shared().fault(&target, Rule::every(overdue).on(path).of_client(&scene.client()).first(1)).unwrap();
+        house.expire(scene).await;
+    }
+    let arrival = Instant::now() + OVERDUE;
+    join_all(scenes.iter().map(async |(scene, ())| {
+        // Sent and lost, sent again and stored; then the first one arrives.
+        assert_eq!(house.end(scene, &"overdue").await, End::Works, "{:?}", scene.protocol);
+        assert!(Instant::now() < arrival, "{:?}: the repetition took too long for this test", scene.protocol);
+        house.audit(scene, &"overdue").await;
+        sleep_until(arrival).await;
+        house.until_token_request(scene, mark, 3).await;
+        let shown: BTreeSet<_> = scene.token_requests(mark).into_iter().filter_map(|entry| entry.presented).collect();
+        assert_eq!(shown.len(), 1, "{:?}: the token was the same each time", scene.protocol);
+        assert_eq!(house.ledger.late(scene).len(), 1, "{:?}: only what was held back is late", scene.protocol);
+        house.renews(scene, &"overdue").await;
+        assert_eq!(house.ledger.late(scene).len(), 1, "{:?}", scene.protocol);
+    }))
+    .await;
 }
