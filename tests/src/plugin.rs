@@ -1,4 +1,6 @@
-//! The program, built by cargo.
+//! `kubectl jira` as a process: built by cargo, run as a person runs it, and read line by line.
+
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
@@ -15,8 +17,8 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// What cargo tells a program that it runs about its package; build scripts of dependencies would run again.
 const PACKAGE_VARIABLES: [&str; 4] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"];
 
-/// Path of the program.
-pub(crate) async fn path() -> PathBuf {
+/// Path of the program, which is built first.
+pub async fn path() -> PathBuf {
     static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
     PROGRAM.get_or_init(build).await.clone()
 }
@@ -44,23 +46,27 @@ async fn build() -> PathBuf {
 
 /// What the program did.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) status: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Ended {
+    /// Exit status, or -1 if a signal ended it.
+    pub status: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
 }
 
 impl Ended {
     /// That it ended so; the other outputs are shown if not.
+    #[must_use]
     #[track_caller]
-    pub(crate) fn expect(self, status: i32) -> Self {
+    pub fn expect(self, status: i32) -> Self {
         assert_eq!(self.status, status, "{self:#?}");
         self
     }
 
     /// That it failed so, in one line with these words.
     #[track_caller]
-    pub(crate) fn expect_error(self, status: i32, words: &str) -> Self {
+    pub fn expect_error(self, status: i32, words: &str) -> Self {
         let this = self.expect(status);
         let lines: Vec<_> = this.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
         assert_eq!(lines.len(), 1, "one line says what is wrong: {this:#?}");
@@ -71,13 +77,16 @@ impl Ended {
 }
 
 /// The program while it runs.
-pub(crate) struct Running {
+#[derive(Debug)]
+pub struct Running {
     child: Child,
     seen: String,
 }
 
 impl Running {
-    pub(crate) fn start(mut command: Command) -> Self {
+    /// Starts it.
+    #[must_use]
+    pub fn start(mut command: Command) -> Self {
         let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -89,7 +98,7 @@ impl Running {
     }
 
     /// The first line of standard output with these words.
-    pub(crate) async fn line(&mut self, words: &str) -> String {
+    pub async fn line(&mut self, words: &str) -> String {
         let mut reader = BufReader::with_capacity(1, self.child.stdout.as_mut().unwrap());
         loop {
             let mut line = String::new();
@@ -102,11 +111,13 @@ impl Running {
         }
     }
 
-    pub(crate) async fn type_in(&mut self, text: &str) {
+    /// Types into its standard input.
+    pub async fn type_in(&mut self, text: &str) {
         self.child.stdin.as_mut().unwrap().write_all(text.as_bytes()).await.unwrap();
     }
 
-    pub(crate) async fn end(self) -> Ended {
+    /// Waits for its end.
+    pub async fn end(self) -> Ended {
         let Self { child, seen } = self;
         let output = timeout(LIMIT, child.wait_with_output()).await.unwrap().unwrap();
         Ended {
