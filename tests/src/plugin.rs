@@ -55,9 +55,9 @@ pub struct Ended {
     pub stderr: String,
 }
 
+#[expect(clippy::return_self_not_must_use, clippy::must_use_candidate, reason = "often nothing else is asked of what the program did")]
 impl Ended {
     /// That it ended so; the other outputs are shown if not.
-    #[must_use]
     #[track_caller]
     pub fn expect(self, status: i32) -> Self {
         assert_eq!(self.status, status, "{self:#?}");
