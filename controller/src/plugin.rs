@@ -19,6 +19,7 @@ pub mod page;
 pub mod palette;
 pub mod permissions;
 pub mod reconcile;
+pub mod record;
 pub mod revoke;
 pub mod status;
 pub mod subject;

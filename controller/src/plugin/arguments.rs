@@ -98,9 +98,15 @@ pub struct Authorize {
     /// OAuth 1.0a: let Jira show a verification code instead of returning to the operator's pages
     #[arg(long)]
     pub code: bool,
-    /// How long to wait for the outcome
+    /// Wait for the outcome; `--wait=false` ends as soon as the operator has taken the attempt up
+    #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
+    pub wait: bool,
+    /// How long to wait
     #[arg(long, default_value = "15m", value_name = "DURATION")]
     pub timeout: Duration,
+    /// Form of the output; `json` and `yaml` open no browser, and what a person needs goes to standard error
+    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    pub output: Format,
     /// Where the operator runs
     #[command(flatten)]
     pub operator: OperatorArguments,
@@ -130,6 +136,9 @@ pub struct Verify {
     /// How long to wait for the outcome
     #[arg(long, default_value = "2m", value_name = "DURATION")]
     pub timeout: Duration,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    pub output: Format,
 }
 
 /// `kubectl jira status`
@@ -153,6 +162,9 @@ pub struct Revoke {
     /// How long to wait until it is done
     #[arg(long, default_value = "2m", value_name = "DURATION")]
     pub timeout: Duration,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    pub output: Format,
 }
 
 /// `kubectl jira reconcile`

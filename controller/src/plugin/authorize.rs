@@ -8,10 +8,11 @@ use super::{
     error::Error,
     forward::Forward,
     page::{Page, Reach},
+    record::{Course, Record},
     verdict::Verdict,
 };
 use crate::auth::authorization_secret::{
-    ApplicationLink, Attempt, AuthorizationSecret, Hash, KEY_HASH, Key, Outcome, OutcomeResult, RETURN_BY, ReturnBy,
+    ApplicationLink, Attempt, AuthorizationSecret, Hash, KEY_HASH, Key, Outcome, RETURN_BY, ReturnBy,
     VERIFICATION_CODE, VerificationCode,
 };
 
@@ -47,9 +48,24 @@ impl Way {
             Self::Terminal(_) => Some(ReturnBy::Code),
         }
     }
+
+    /// What a program is told of it before anything has happened.
+    fn course(&self, secret: &AuthorizationSecret, key: &Key, arguments: &Authorize) -> Course {
+        Course {
+            method: if secret.link.is_some() { "oauth1" } else { "oauth2AuthorizationCode" },
+            waited: arguments.wait,
+            link: match self {
+                Self::Page(page) => Some(page.link(key).into()),
+                Self::Terminal(_) => None,
+            },
+            authorization_url: None,
+            deadline: None,
+            application_link: secret.link.as_ref().map(Into::into),
+        }
+    }
 }
 
-/// Authorises a connection, and waits for the outcome.
+/// Authorises a connection, and waits for the outcome if that is wished.
 ///
 /// # Errors
 /// When it cannot be started, or nobody finishes it.
@@ -71,38 +87,94 @@ pub async fn run(arguments: &Authorize, cluster: &Cluster, console: Console) -> 
     let return_by = way.return_by(arguments).map(ReturnBy::as_str);
     // A code that was left over belongs to an earlier attempt.
     authorization.write(&[(KEY_HASH, Some(hash.as_str())), (RETURN_BY, return_by), (VERIFICATION_CODE, None)]).await?;
+    let course = way.course(&secret, &key, arguments);
     let finish = async {
         match &way {
-            Way::Page(page) => {
-                show(page, &key, arguments, console)?;
-                authorization.outcome(&hash, arguments.timeout, console).await
-            }
+            Way::Page(page) => on_the_page(&authorization, page, &key, arguments, console).await,
             Way::Terminal(link) => in_the_terminal(&authorization, link, &hash, arguments, cluster, console).await,
         }
     };
-    let outcome = match &forward {
+    let reached = match &forward {
         None => finish.await?,
         Some(forward) => tokio::select! {
-            outcome = finish => outcome?,
+            reached = finish => reached?,
             never = forward.serve(console) => match never {},
         },
     };
-    report(&outcome, console)
+    let mut record = Record::of(&arguments.name.0, &cluster.namespace);
+    match reached {
+        Reached::Attempt(attempt) => record.course = Some(course.with(&attempt)),
+        Reached::End(attempt, outcome) => {
+            record.course = Some(attempt.iter().fold(course, Course::with));
+            record.outcome = Some(outcome.into());
+        }
+    }
+    if let (None, Some(course)) = (&record.outcome, &record.course) {
+        announce(course, arguments, cluster, console);
+    }
+    record.tell(arguments.output, console)
+}
+
+/// How far the command has followed an attempt.
+enum Reached {
+    /// The operator has taken it up; what comes is not waited for.
+    Attempt(Attempt),
+    /// Its end, and the attempt if it was seen.
+    End(Option<Attempt>, Outcome),
+}
+
+/// Tells a person what is left to do where the command does not wait.
+fn announce(course: &Course, arguments: &Authorize, cluster: &Cluster, console: Console) {
+    let Authorize { name, .. } = arguments;
+    let deadline = course.deadline.map(|deadline| format!(" until {deadline}")).unwrap_or_default();
+    console.remark(&format!(
+        "The attempt is open{deadline}. How it ends is told by: kubectl jira status {} -n {}",
+        name.0, cluster.namespace
+    ));
 }
 
 async fn forward(arguments: &Authorize, cluster: &Cluster, page: &Page) -> Result<Option<Forward>, Error> {
     match page.reach() {
-        Reach::Loopback { port } if !arguments.operator.no_forward => {
+        Reach::Loopback { port } if !arguments.operator.no_forward && arguments.wait => {
             Forward::open(cluster, &arguments.operator, page, port).await.map(Some)
         }
         Reach::Loopback { .. } | Reach::Direct => Ok(None),
     }
 }
 
-/// Opens the page in the browser, or prints the link where that is wished or there is none.
+async fn on_the_page(
+    authorization: &Authorization<'_>,
+    page: &Page,
+    key: &Key,
+    arguments: &Authorize,
+    console: Console,
+) -> Result<Reached, Error> {
+    let hash = key.hash();
+    if arguments.wait {
+        show(page, key, arguments, console)?;
+        let outcome = authorization.outcome(&hash, arguments.timeout, console).await?;
+        return Ok(Reached::End(None, outcome));
+    }
+    let begun = begin(authorization, &hash, arguments).await?;
+    if let Begun::Attempt(_) = &begun {
+        show(page, key, arguments, console)?;
+        if let (Reach::Loopback { port }, false) = (page.reach(), arguments.operator.no_forward) {
+            console.remark(&format!(
+                "The page is at a port of this machine, and a command that does not wait keeps no port-forward open. Open one to port {port} first."
+            ));
+        }
+    }
+    Ok(match begun {
+        Begun::Attempt(attempt) => Reached::Attempt(attempt),
+        Begun::Ended(outcome) => Reached::End(None, outcome),
+    })
+}
+
+/// Opens the page in the browser, or prints the link where that is wished or there is none. A program that reads the
+/// answer decides itself what opens the link.
 fn show(page: &Page, key: &Key, arguments: &Authorize, console: Console) -> Result<(), Error> {
     let link = page.link(key);
-    if !arguments.print && has_display() {
+    if !arguments.print && !arguments.output.is_for_programs() && has_display() {
         match webbrowser::open(link.as_str()) {
             Ok(()) => {
                 console.remark(&format!("The browser shows {}. Waiting for the outcome.", page.as_str()));
@@ -112,7 +184,7 @@ fn show(page: &Page, key: &Key, arguments: &Authorize, console: Console) -> Resu
         }
     }
     console.remark("Open this link. It is for you alone: whoever has it can authorise the connection.");
-    console.say(link.as_str())?;
+    guide(link.as_str(), arguments, console)?;
     if arguments.code {
         console.remark(&format!(
             "The page asks for the code that Jira shows; so does: kubectl jira verify {}",
@@ -120,6 +192,15 @@ fn show(page: &Page, key: &Key, arguments: &Authorize, console: Console) -> Resu
         ));
     }
     Ok(())
+}
+
+/// Prints what a person needs on the way. It is the answer itself unless a program reads that.
+fn guide(text: &str, arguments: &Authorize, console: Console) -> Result<(), Error> {
+    if arguments.output.is_for_programs() {
+        console.remark(text);
+        return Ok(());
+    }
+    console.say(text)
 }
 
 /// Whether a browser could show anything. Without a display only text browsers would start, in the midst of the output.
@@ -137,19 +218,27 @@ async fn in_the_terminal(
     arguments: &Authorize,
     cluster: &Cluster,
     console: Console,
-) -> Result<Outcome, Error> {
-    let late = Late {
-        what: "the operator has not made an address for Jira",
-        remedy: "Look whether it runs, and what it says: kubectl jira status",
-    };
-    let started = authorization.wait(arguments.timeout, late, |secret| begun(hash, &secret, &arguments.name.0)).await?;
-    let attempt = match started {
+) -> Result<Reached, Error> {
+    let attempt = match begin(authorization, hash, arguments).await? {
         Begun::Attempt(attempt) => attempt,
-        Begun::Ended(outcome) => return Ok(outcome),
+        Begun::Ended(outcome) => return Ok(Reached::End(None, outcome)),
     };
     let name = &arguments.name.0;
-    console.say(&instructions(link, &attempt.authorization_url, name, &cluster.namespace))?;
+    guide(&instructions(link, &attempt.authorization_url, name, &cluster.namespace), arguments, console)?;
+    if !arguments.wait {
+        return Ok(Reached::Attempt(attempt));
+    }
+    let outcome = code_and_outcome(authorization, hash, arguments, console).await?;
+    Ok(Reached::End(Some(attempt), outcome))
+}
 
+/// Waits for the outcome. Where somebody sits at the terminal, he may type the code there.
+async fn code_and_outcome(
+    authorization: &Authorization<'_>,
+    hash: &Hash,
+    arguments: &Authorize,
+    console: Console,
+) -> Result<Outcome, Error> {
     let outcome = authorization.outcome(hash, arguments.timeout, console);
     if !console.is_attended() {
         return outcome.await;
@@ -176,6 +265,15 @@ async fn in_the_terminal(
 enum Begun {
     Attempt(Attempt),
     Ended(Outcome),
+}
+
+/// Waits until the operator has taken the attempt up.
+async fn begin(authorization: &Authorization<'_>, hash: &Hash, arguments: &Authorize) -> Result<Begun, Error> {
+    let late = Late {
+        what: "the operator has not taken the attempt up",
+        remedy: "Look whether it runs, and what it says: kubectl jira status",
+    };
+    authorization.wait(arguments.timeout, late, |secret| begun(hash, &secret, &arguments.name.0)).await
 }
 
 fn begun(hash: &Hash, secret: &AuthorizationSecret, name: &str) -> Result<Option<Begun>, Error> {
@@ -213,23 +311,6 @@ fn instructions(link: &ApplicationLink, authorization_url: &str, name: &str, nam
 ",
         public_key.trim_end()
     )
-}
-
-/// Tells the person how an attempt ended.
-///
-/// # Errors
-/// When standard output is closed.
-pub(super) fn report(outcome: &Outcome, console: Console) -> Result<Verdict, Error> {
-    let (word, verdict) = match outcome.result {
-        OutcomeResult::Granted => ("Granted", Verdict::Good),
-        OutcomeResult::Refused => ("Refused", Verdict::Bad),
-        OutcomeResult::Expired => ("Expired", Verdict::Bad),
-        OutcomeResult::Unusable => ("Unusable", Verdict::Bad),
-        OutcomeResult::Failed => ("Failed", Verdict::Bad),
-    };
-    let word = console.palette.paint(verdict.tone(), word);
-    console.say(&format!("{word}: {}", visible(&outcome.message)))?;
-    Ok(verdict)
 }
 
 #[cfg(test)]

@@ -20,6 +20,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether a program reads the answer: one document, and nothing else on standard output.
+    #[must_use]
+    pub fn is_for_programs(self) -> bool {
+        match self {
+            Self::Text | Self::Wide => false,
+            Self::Json | Self::Yaml => true,
+        }
+    }
+
     /// The answer as a document for programs. `None` if people read it.
     ///
     /// # Errors

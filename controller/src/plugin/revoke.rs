@@ -4,11 +4,12 @@ use super::{
     arguments::Revoke,
     authorization::{Authorization, Late, now},
     cluster::Cluster,
-    console::{Console, visible},
+    console::Console,
     error::Error,
+    record::Record,
     verdict::Verdict,
 };
-use crate::auth::authorization_secret::{REVOKE, Revocation};
+use crate::auth::authorization_secret::REVOKE;
 
 /// Asks the operator to end the grant, and waits until it is done.
 ///
@@ -31,9 +32,7 @@ pub async fn run(arguments: &Revoke, cluster: &Cluster, console: Console) -> Res
             Ok(secret.revoked.filter(|done| secret.revoke.is_none() && Some(done) != before.as_ref()))
         })
         .await?;
-    let Revocation { message, .. } = done;
-    console.say(&format!("{}: {}", console.palette.paint(Verdict::Good.tone(), "Revoked"), visible(&message)))?;
-    Ok(Verdict::Good)
+    Record { revoked: Some(done), ..Record::of(name, &cluster.namespace) }.tell(arguments.output, console)
 }
 
 async fn confirm(name: &str, namespace: &str, console: Console) -> Result<(), Error> {

@@ -3,10 +3,10 @@
 use super::{
     arguments::Verify,
     authorization::{Authorization, now},
-    authorize::report,
     cluster::Cluster,
     console::Console,
     error::Error,
+    record::Record,
     verdict::Verdict,
 };
 use crate::auth::authorization_secret::{AuthorizationSecret, Hash, ReturnBy, VERIFICATION_CODE, VerificationCode};
@@ -30,7 +30,8 @@ pub async fn run(arguments: &Verify, cluster: &Cluster, console: Console) -> Res
     let code = VerificationCode::read(&text).ok_or(Error::NotACode)?;
     authorization.write(&[(VERIFICATION_CODE, Some(code.expose()))]).await?;
     let outcome = authorization.outcome(&hash, arguments.timeout, console).await?;
-    report(&outcome, console)
+    let record = Record::of(&arguments.name.0, &cluster.namespace);
+    Record { outcome: Some(outcome.into()), ..record }.tell(arguments.output, console)
 }
 
 /// Hash of the key of the attempt that awaits a code.

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::scene::{ACME, LINK, Scene, authoriser, both, oauth1, oauth2, spec, token};
@@ -155,4 +155,75 @@ async fn a_planted_secret_is_not_written_to() {
     scene.secret("Opaque", json!([]), &[("page", PAGE)]).await;
     scene.run(&["authorize", ACME, "--print"]).await.expect_error(1, "is not the operator's");
     assert_eq!(scene.keys().await.into_keys().collect::<Vec<_>>(), ["page"]);
+}
+
+#[tokio::test]
+async fn a_program_gets_one_document_with_the_outcome() {
+    let scene = Scene::open(authoriser()).await;
+    scene.prepared(oauth1(), &[LINK.as_slice(), &[("page", PAGE)]].concat()).await;
+    let mut command = scene.command(&["authorize", ACME, "-o", "json"]).await;
+    // Where there is a display, a program still decides itself what opens the link.
+    command.env("BROWSER", "/nowhere/browser");
+    let running = super::program::Running::start(command);
+    let hash = scene.written("keyHash").await;
+    scene.finish(&hash, "Refused", "The access was refused at Jira.").await;
+
+    let ended = running.end().await.expect(1);
+    let record: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let link = record["link"].as_str().unwrap();
+    assert_eq!(hash, hash_of(link));
+    assert!(ended.stderr.contains(link), "whoever looks on can open the link: {ended:?}");
+    let expected = json!({ "name": ACME, "namespace": scene.namespace, "method": "oauth1", "waited": true, "link": link,
+        "applicationLink": Value::Object(LINK.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect()),
+        "outcome": { "result": "Refused", "message": "The access was refused at Jira." } });
+    assert_eq!(record, expected);
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_wait_gets_the_link_and_until_when_it_is_open() {
+    let scene = Scene::open(authoriser()).await;
+    // At a port of this machine: nothing is forwarded by a command that ends at once, so no right for that is needed.
+    scene.prepared(oauth2(), &[("page", "http://localhost:8082/authorize/platform/acme")]).await;
+    let running = scene.start(&["authorize", ACME, "-o", "yaml", "--wait=false"]).await;
+    let hash = scene.written("keyHash").await;
+    scene.take_up(&hash, "Callback").await;
+    let ended = running.end().await.expect(0);
+    let record: Value = serde_yaml::from_str(&ended.stdout).unwrap();
+    assert_eq!(
+        (&record["waited"], &record["deadline"], &record["method"]),
+        (&json!(false), &json!("2126-01-01T00:00:00Z"), &json!("oauth2AuthorizationCode"))
+    );
+    assert!(record["link"].as_str().unwrap().starts_with("http://localhost:8082/authorize/platform/acme?key="));
+    assert!(record.get("outcome").is_none() && record.get("authorizationUrl").is_none(), "{record}");
+    assert!(ended.stderr.contains("Open one to port 8082 first"), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("kubectl jira status {ACME} -n {}", scene.namespace)), "{ended:?}");
+}
+
+#[tokio::test]
+async fn without_pages_a_program_gets_the_address_in_jira() {
+    let scene = Scene::open(authoriser()).await;
+    scene.prepared(oauth1(), &LINK).await;
+    let running = scene.start(&["authorize", ACME, "-o", "json", "--wait=false"]).await;
+    let hash = scene.written("keyHash").await;
+    scene.take_up(&hash, "Code").await;
+    let begun: Value = serde_json::from_str(&running.end().await.expect(0).stdout).unwrap();
+    assert_eq!(begun["authorizationUrl"], "https://jira.example/authorize?oauth_token=t");
+    assert_eq!(begun["applicationLink"]["consumerKey"], "jira-operator");
+    assert!(begun.get("link").is_none(), "{begun}");
+
+    let verify = scene.start(&["verify", ACME, "s3cret", "-o", "json"]).await;
+    scene.written("verificationCode").await;
+    scene.finish(&hash, "Granted", "Done.").await;
+    let verified: Value = serde_json::from_str(&verify.end().await.expect(0).stdout).unwrap();
+    let outcome = json!({ "result": "Granted", "message": "Done." });
+    assert_eq!(verified, json!({ "name": ACME, "namespace": scene.namespace, "outcome": outcome }));
+}
+
+#[tokio::test]
+async fn an_operator_that_takes_nothing_up_is_not_waited_for_without_end() {
+    let scene = Scene::open(authoriser()).await;
+    scene.prepared(oauth2(), &[("page", PAGE)]).await;
+    let ended = scene.run(&["authorize", ACME, "-o", "json", "--wait=false", "--timeout", "2s"]).await;
+    let ended = ended.expect_error(1, "the operator has not taken the attempt up within 2s");
+    assert_eq!(ended.stdout, "", "no document stands for what has not come about");
 }

@@ -1,6 +1,6 @@
 //! `kubectl jira revoke`
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::scene::{ACME, Scene, authoriser, both, oauth2, spec, token};
 
@@ -39,4 +39,16 @@ async fn what_has_no_grant_says_so() {
     let scene = Scene::open(both()).await;
     scene.object("JiraConnection", ACME, spec(token()), None).await;
     scene.run(&["revoke", ACME, "--yes"]).await.expect_error(1, "change its Secret");
+}
+
+#[tokio::test]
+async fn a_program_gets_what_became_of_the_grant() {
+    let scene = Scene::open(authoriser()).await;
+    scene.prepared(oauth2(), &[]).await;
+    let running = scene.start(&["revoke", ACME, "--yes", "-o", "json"]).await;
+    scene.written("revoke").await;
+    let done = json!({ "at": "2026-01-01T12:00:10Z", "message": "The grant is gone, at Jira and here." });
+    scene.answer(json!({ "revoke": null, "revoked": done })).await;
+    let record: Value = serde_json::from_str(&running.end().await.expect(0).stdout).unwrap();
+    assert_eq!(record, json!({ "name": ACME, "namespace": scene.namespace, "revoked": done }));
 }
