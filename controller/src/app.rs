@@ -1,6 +1,6 @@
 //! Composition root: builds everything once, starts it, and stops it. The only file that spawns.
 
-use std::{net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures::{FutureExt, StreamExt, TryStreamExt, future::Shared};
@@ -19,13 +19,12 @@ use kube::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
 use crate::{
-    arguments::Args,
+    arguments::{Args, InvalidNetwork},
     auth::keeping::Holder,
     backoff::Backoff,
     binding,
     connection::{self, material::ReferentKind, settings::Settings, turns::Turns},
     context::Context,
-    jira::{InvalidProxy, Network, NetworkConfig, NetworkFault, Proxy},
     kubernetes::{
         events::Events,
         lease::{self, Candidate, InvalidPeriods, Leadership, LeaseName, Lost, Periods},
@@ -52,20 +51,9 @@ pub enum Error {
     /// Another replica works now, or may.
     #[error("leadership was lost; this process ends at once, so that nothing that it had begun goes on")]
     Leadership(#[source] Box<Lost>),
-    /// The file of `--extra-ca` could not be read.
-    #[error("--extra-ca: cannot read {path}")]
-    ExtraCa {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The proxy of `--proxy` cannot be used.
-    #[error("--proxy")]
-    Proxy(#[source] InvalidProxy),
-    /// The network settings do not fit.
-    #[error("network settings")]
-    Network(#[source] NetworkFault),
+    /// No request can be sent with the flags of the network.
+    #[error(transparent)]
+    Network(#[from] InvalidNetwork),
     /// No API server was found, or it could not be reached.
     #[error("no Kubernetes API server: set KUBECONFIG, or run in a cluster")]
     Client(#[source] Box<kube::Error>),
@@ -103,7 +91,7 @@ type Stop = Shared<futures::future::BoxFuture<'static, ()>>;
 pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
     let stop: Stop = stop.boxed().shared();
     let settings = settings(&args)?;
-    let network = network(&args)?;
+    let network = args.network.network()?;
     let periods = periods(&args)?;
     let config = Config::infer().await.map_err(|source| Error::Client(Box::new(kube::Error::InferConfig(source))))?;
     let candidate = args.leader_election.then(|| candidate(&args, periods, &config)).transpose()?;
@@ -235,20 +223,6 @@ fn settings(args: &Args) -> Result<Settings, Error> {
     Ok(Settings { interval: args.check_interval })
 }
 
-fn network(args: &Args) -> Result<Network, Error> {
-    let read = |path: &PathBuf| std::fs::read(path).map_err(|source| Error::ExtraCa { path: path.clone(), source });
-    let proxy = args.proxy.as_deref().map(|url| Proxy::parse(url, None, None)).transpose().map_err(Error::Proxy)?;
-    Network::new(NetworkConfig {
-        atlassian_auth_url: args.atlassian_auth_url.clone(),
-        atlassian_api_url: args.atlassian_api_url.clone(),
-        allowed_hosts: args.allowed_hosts.clone(),
-        denied_networks: args.denied_networks.clone(),
-        extra_ca: args.extra_ca.as_ref().map(read).transpose()?.unwrap_or_default(),
-        proxy,
-    })
-    .map_err(Error::Network)
-}
-
 /// The name of the pod, as Kubernetes sets it; Events say who reported them.
 fn hostname() -> Option<String> {
     std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty())
@@ -273,7 +247,7 @@ async fn serve(
 /// The pages, where the operator has a public URL. Any replica serves them, as they write nothing but a person's answer.
 async fn serve_pages(servers: &mut JoinSet<()>, args: &Args, stores: Stores, client: Client) -> Result<(), Error> {
     let Some(public_url) = args.public_url.clone() else { return Ok(()) };
-    let pages = Pages { public_url, atlassian_auth_url: args.atlassian_auth_url.clone(), stores, client };
+    let pages = Pages { public_url, atlassian_auth_url: args.network.atlassian_auth_url.clone(), stores, client };
     let listener = listen(args.pages_address, "pages").await?;
     servers.spawn(web::server::serve(listener, web::router(pages), web::server::Limits::default()));
     Ok(())

@@ -1,42 +1,25 @@
 //! Command line of the operator. `--help` is the reference.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod network;
+
+use std::net::SocketAddr;
 
 use clap::Parser;
 use crds::Duration;
-use ipnet::IpNet;
-use url::Url;
 
-use crate::{jira::HostPattern, telemetry::LogFormat, web::PublicUrl};
-
-/// Networks that no connection may lead to: loopback, unspecified, link-local with the metadata services, multicast.
-const DENIED: &str = "127.0.0.0/8,::1/128,0.0.0.0/8,::/128,169.254.0.0/16,fe80::/10,224.0.0.0/4,ff00::/8,100.100.100.200/32,fd00:ec2::/32";
+pub use self::network::{InvalidNetwork, NetworkArguments};
+use crate::{telemetry::LogFormat, web::PublicUrl};
 
 /// Keeps connections to Jira declared, proven and usable.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "jira-operator", version)]
 pub struct Args {
-    /// Atlassian's authorization server for Cloud. Government Cloud has another.
-    #[arg(long, env = "JIRA_OPERATOR_ATLASSIAN_AUTH_URL", default_value = "https://auth.atlassian.com")]
-    pub atlassian_auth_url: Url,
-    /// Atlassian's API gateway for Cloud. Government Cloud has another.
-    #[arg(long, env = "JIRA_OPERATOR_ATLASSIAN_API_URL", default_value = "https://api.atlassian.com")]
-    pub atlassian_api_url: Url,
-    /// Hosts that connections may point to: `jira.acme.example`, `*.acme.example`, with a port or without, `*` for every host.
-    #[arg(long, env = "JIRA_OPERATOR_ALLOWED_HOSTS", value_delimiter = ',', default_value = "*")]
-    pub allowed_hosts: Vec<HostPattern>,
-    /// Networks that no connection may lead to, whatever its host name resolves to. An empty value denies none.
-    #[arg(long, env = "JIRA_OPERATOR_DENIED_NETWORKS", value_delimiter = ',', default_value = DENIED)]
-    pub denied_networks: Vec<IpNet>,
+    /// Who may be contacted, and through what.
+    #[command(flatten)]
+    pub network: NetworkArguments,
     /// Use a Secret only for the hosts that its annotation `issuetracking.dev/hosts` names.
     #[arg(long, env = "JIRA_OPERATOR_REQUIRE_RELEASED_SECRETS")]
     pub require_released_secrets: bool,
-    /// File with CA certificates in PEM to trust besides the system's.
-    #[arg(long, env = "JIRA_OPERATOR_EXTRA_CA")]
-    pub extra_ca: Option<PathBuf>,
-    /// Outbound proxy for every connection that names none of its own: `http://proxy.example:3128`.
-    #[arg(long, env = "JIRA_OPERATOR_PROXY")]
-    pub proxy: Option<String>,
     /// Time between two checks of a connection that sets none, 1m to 24h.
     #[arg(long, env = "JIRA_OPERATOR_CHECK_INTERVAL", default_value = "5m")]
     pub check_interval: Duration,
@@ -103,7 +86,7 @@ mod tests {
     #[test]
     fn the_defaults_are_good() {
         let args = Args::parse_from(["jira-operator"]);
-        assert_eq!(args.denied_networks.len(), 10);
+        assert_eq!(args.network.denied_networks.len(), 10);
         assert_eq!(args.public_url, None, "no pages unless somebody says where");
     }
 

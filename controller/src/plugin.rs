@@ -55,7 +55,7 @@ pub async fn run(arguments: Arguments, console: Console) -> Result<Verdict, Erro
         Command::Resume(arguments) => suspend::run(arguments, Switch::On, &connect().await?, console).await,
         Command::Why(arguments) => why::run(arguments, &connect().await?, console).await,
         Command::Permissions(arguments) => permissions::run(arguments, &connect().await?, console).await,
-        Command::Check(arguments) => check::run(arguments, cluster.namespace.as_deref(), console),
+        Command::Check(arguments) => check::run(arguments, cluster.namespace.as_deref(), console).await,
         Command::Completion(arguments) => completion::script(arguments, console),
         Command::CompleteWords(arguments) => completion::words(arguments, console),
     }

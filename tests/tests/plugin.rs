@@ -14,6 +14,7 @@ mod plugin {
     mod completion;
     mod forward;
     mod kubectl;
+    mod live;
     mod permissions;
     mod reconcile;
     mod revoke;

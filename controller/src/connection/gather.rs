@@ -8,10 +8,13 @@ mod renewal;
 
 pub(super) use self::handshake::revoke;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crds::{
-    JiraConnection,
+    JiraConnection, WorkspaceBinding,
     connection::status::ActiveCredential,
     jira::{BROWSE_USERS_AND_GROUPS, PermissionKey, ProjectKey},
 };
@@ -21,16 +24,20 @@ use kube::ResourceExt;
 
 use super::{
     Error,
-    facts::{Answer, Demand, Door, Grant, GrantAnswer, GrantQuestion, Identity, MaterialSeen, Question, TokenEnd},
+    facts::{
+        Answer, Demand, Door, Facts, Grant, GrantAnswer, GrantQuestion, Identity, MaterialSeen, Question, TokenEnd,
+    },
     finding::RouteRefusal,
     memory::Memory,
     secrets,
     wallet::{Credential, Wallet},
 };
 use crate::{
-    acceptance::{self, Acceptance},
+    acceptance::{self, Acceptance, Labels},
     context::Context,
-    jira::{ApiBase, CloudId, Deployment, Gibberish, Jira, PersonalAccessToken, Problem, Rejection, Session, Site},
+    jira::{
+        ApiBase, CloudId, Deployment, Gibberish, Jira, Network, PersonalAccessToken, Problem, Rejection, Session, Site,
+    },
 };
 
 /// How many projects are asked about at the same time, where each takes a request of its own.
@@ -52,7 +59,7 @@ pub(super) async fn answer(
     }
     match question {
         Question::Demand => return Ok(Answer::Demand(demand(connection, ctx))),
-        Question::Route => return Ok(Answer::Route(site(connection, ctx).map(|_| ()))),
+        Question::Route => return Ok(Answer::Route(site(connection, &ctx.network).map(drop))),
         Question::Material => return material(connection, memory, ctx).await,
         Question::Handshake => return handshake::look(connection, memory, ctx).await,
         Question::Step(step) => return Box::pin(handshake::take(step, connection, memory, ctx)).await,
@@ -72,33 +79,46 @@ pub(super) async fn answer(
         | Question::IssueSecurity(_)
         | Question::Expiry => {}
     }
-    let cloud_id = memory.facts.known_cloud_id().cloned();
     let wallet = memory.wallet.as_mut().ok_or(Error::NothingToAskWith)?;
+    inquire(question, connection, &memory.facts, wallet, || ctx.now()).await
+}
+
+/// Asks Jira one thing, with what is known and with the secrets at hand, and nothing else.
+///
+/// # Errors
+/// When the question is none for Jira, or comes before what it needs is known.
+pub(crate) async fn inquire(
+    question: Question,
+    connection: &JiraConnection,
+    facts: &Facts,
+    wallet: &mut Wallet,
+    now: impl Fn() -> Timestamp,
+) -> Result<Answer, Error> {
+    let cloud_id = facts.known_cloud_id().cloned();
     let deployment = connection.spec.deployment;
     Ok(match question {
         Question::Server => Answer::Server(wallet.jira.server().await),
         Question::CloudId => Answer::CloudId(wallet.jira.cloud_id().await),
         Question::Candidate => {
             wallet.active = ActiveCredential::Candidate;
-            Answer::Candidate(candidate(wallet, deployment, cloud_id, ctx).await?)
+            Answer::Candidate(candidate(wallet, deployment, cloud_id, now).await?)
         }
-        Question::Token => Answer::Token(token(wallet, deployment, ctx).await),
+        Question::Token => Answer::Token(token(wallet, deployment, now).await),
         Question::Identity(door) => {
             Answer::Identity(door, identity(wallet, session(wallet, deployment, door, cloud_id)?).await)
         }
         Question::Projects(keys) => Answer::Projects(
-            projects(&wallet.jira, &session_now(wallet, memory.facts.door, deployment, cloud_id)?, keys, deployment)
-                .await,
+            projects(&wallet.jira, &session_now(wallet, facts.door, deployment, cloud_id)?, keys, deployment).await,
         ),
-        Question::Grants(asked) => Answer::Grants(
-            grants(&wallet.jira, &session_now(wallet, memory.facts.door, deployment, cloud_id)?, asked).await,
-        ),
+        Question::Grants(asked) => {
+            Answer::Grants(grants(&wallet.jira, &session_now(wallet, facts.door, deployment, cloud_id)?, asked).await)
+        }
         Question::Expiry => {
-            let session = session_now(wallet, memory.facts.door, deployment, cloud_id)?;
+            let session = session_now(wallet, facts.door, deployment, cloud_id)?;
             Answer::Expiry(wallet.jira.personal_access_tokens(&session).await.map(|tokens| end_of_ours(&tokens)))
         }
         Question::IssueSecurity(keys) => {
-            let session = session_now(wallet, memory.facts.door, deployment, cloud_id)?;
+            let session = session_now(wallet, facts.door, deployment, cloud_id)?;
             let jira = &wallet.jira;
             let one = async |key: ProjectKey| (key.clone(), jira.issue_security(&session, key.as_ref()).await);
             Answer::IssueSecurity(stream::iter(keys).map(one).buffer_unordered(PROJECTS_AT_ONCE).collect().await)
@@ -118,11 +138,23 @@ pub(super) fn note_handshake(memory: &mut Memory) {
 /// What the bindings that name this connection ask of it.
 fn demand(connection: &JiraConnection, ctx: &Context) -> Demand {
     let name = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let bindings = ctx.stores.bindings_of(&name).into_iter().map(|binding| {
+        let labels = ctx.stores.namespace_labels(&binding.namespace().unwrap_or_default());
+        (binding, labels)
+    });
+    demanded(connection, bindings)
+}
+
+/// What bindings that name this connection ask of it; each comes with the labels of its namespace, if they are known.
+pub(crate) fn demanded<B: Borrow<WorkspaceBinding>>(
+    connection: &JiraConnection,
+    bindings: impl IntoIterator<Item = (B, Option<Labels>)>,
+) -> Demand {
     let mut demand = Demand::default();
-    for binding in ctx.stores.bindings_of(&name) {
+    for (binding, labels) in bindings {
+        let binding = binding.borrow();
         let namespace = binding.namespace().unwrap_or_default();
-        let labels = ctx.stores.namespace_labels(&namespace);
-        match acceptance::judge(connection, &binding, labels.as_ref()) {
+        match acceptance::judge(connection, binding, labels.as_ref()) {
             Acceptance::Refused => demand.refused += 1,
             Acceptance::Accepted { .. } => {
                 demand.accepted += 1;
@@ -136,14 +168,15 @@ fn demand(connection: &JiraConnection, ctx: &Context) -> Demand {
     demand
 }
 
-fn site(connection: &JiraConnection, ctx: &Context) -> Result<Site, RouteRefusal> {
+/// The Jira of a connection, if it may be contacted.
+pub(crate) fn site(connection: &JiraConnection, network: &Network) -> Result<Site, RouteRefusal> {
     let site = Site::parse(&connection.spec.url).map_err(|fault| RouteRefusal::InvalidUrl(fault.to_string()))?;
-    if ctx.network.allows(&site) { Ok(site) } else { Err(RouteRefusal::HostNotAllowed) }
+    if network.allows(&site) { Ok(site) } else { Err(RouteRefusal::HostNotAllowed) }
 }
 
 async fn material(connection: &JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Answer, Error> {
     // The question before this one has found the site good; had it not, nobody would ask this one.
-    let site = site(connection, ctx).map_err(|_| Error::NothingToAskWith)?;
+    let site = site(connection, &ctx.network).map_err(|_| Error::NothingToAskWith)?;
     let read = secrets::read(connection, &site, ctx).await?;
     Ok(Answer::Material(read.map(|(wallet, candidate)| match &memory.wallet {
         // Only labels or unrelated keys changed: what was proven with these values stays proven.
@@ -159,13 +192,17 @@ async fn material(connection: &JiraConnection, memory: &mut Memory, ctx: &Contex
     })))
 }
 
-async fn token(wallet: &mut Wallet, deployment: crds::jira::Deployment, ctx: &Context) -> Result<TokenEnd, Problem> {
+async fn token(
+    wallet: &mut Wallet,
+    deployment: crds::jira::Deployment,
+    now: impl Fn() -> Timestamp,
+) -> Result<TokenEnd, Problem> {
     let Credential::Client { id, secret, scopes } = wallet.credential() else {
         return Err(Problem::GrantTypeUnsupported);
     };
     let token = wallet.jira.client_credentials(self::deployment(deployment), id, secret, scopes).await?;
     wallet.access = Some(token.secret);
-    Ok(TokenEnd(ctx.now() + token.lifetime))
+    Ok(TokenEnd(now() + token.lifetime))
 }
 
 /// Whether Jira accepts the candidate: a token is asked for with it, or who it belongs to.
@@ -173,10 +210,10 @@ async fn candidate(
     wallet: &mut Wallet,
     deployment: crds::jira::Deployment,
     cloud_id: Option<CloudId>,
-    ctx: &Context,
+    now: impl Fn() -> Timestamp,
 ) -> Result<Result<(), Problem>, Error> {
     if matches!(wallet.credential(), Credential::Client { .. }) {
-        return Ok(token(wallet, deployment, ctx).await.map(|_| ()));
+        return Ok(token(wallet, deployment, now).await.map(|_| ()));
     }
     let at_site = identity(wallet, session(wallet, deployment, Door::Site, cloud_id.clone())?).await;
     let refused = matches!(at_site, Err(Problem::Rejected(Rejection::Unauthorized | Rejection::Anonymous)));

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use crds::{
@@ -26,12 +27,13 @@ use super::{
     Error,
     material::{MaterialFault, Referent, ReferentKind},
     references::{self, CLIENT_ID, CLIENT_SECRET, PROXY_PASSWORD, PROXY_URL, PROXY_USERNAME},
+    settings::Settings,
     wallet::{Credential, Values, Wallet},
 };
 use crate::{
     auth::key_pair::KeyPair,
     context::Context,
-    jira::{ClientCertificate, CustomHeader, HostPattern, Proxy, Route, Site},
+    jira::{ClientCertificate, CustomHeader, HostPattern, Network, Proxy, Route, Site},
 };
 
 /// Longest token or client secret, in bytes: longer than any that Jira issues, shorter than what servers refuse.
@@ -40,12 +42,19 @@ const LONGEST_TOKEN: usize = 8 * 1024;
 /// Longest CA bundle or certificate chain, in bytes.
 const LONGEST_BUNDLE: usize = 512 * 1024;
 
-/// An object as it was read.
-struct Sheet {
-    version: String,
-    data: BTreeMap<String, Vec<u8>>,
-    released: Option<String>,
+/// An object as it was read. Has no `Debug`: it holds secrets.
+#[derive(Default)]
+pub(crate) struct Sheet {
+    /// `metadata.resourceVersion`.
+    pub(crate) version: String,
+    /// Its values.
+    pub(crate) data: BTreeMap<String, Vec<u8>>,
+    /// The annotation that releases a Secret for some hosts.
+    pub(crate) released: Option<String>,
 }
+
+/// The objects that a connection refers to.
+pub(crate) type Sheets = BTreeMap<Referent, Sheet>;
 
 /// Reads everything that the connection refers to.
 ///
@@ -67,8 +76,7 @@ pub(super) async fn read(
         sheets.insert(referent, sheet);
     }
     let candidate = candidate(connection, site, ctx).await?;
-    let desk = Desk { sheets, taken: Values::new() };
-    Ok(assemble(connection, site, desk, ctx).map(|mut wallet| {
+    Ok(assemble(connection, site, sheets, &ctx.network, ctx.settings).map(|mut wallet| {
         let candidate = candidate.map(|read| {
             read.map(|(credential, values, observed)| {
                 wallet.values.extend(values);
@@ -133,7 +141,7 @@ async fn fetch(connection: &JiraConnection, referent: &Referent, ctx: &Context) 
 }
 
 /// Whether a Secret may be used for this host. A ConfigMap holds no secret.
-fn released(referent: &Referent, sheet: &Sheet, site: &Site, required: bool) -> Result<(), MaterialFault> {
+pub(crate) fn released(referent: &Referent, sheet: &Sheet, site: &Site, required: bool) -> Result<(), MaterialFault> {
     let refused = || {
         let origin = site.origin();
         let host = origin.strip_prefix("https://").unwrap_or(&origin).to_owned();
@@ -154,7 +162,7 @@ fn released(referent: &Referent, sheet: &Sheet, site: &Site, required: bool) -> 
 
 /// The objects that were read, and the values that were taken from them.
 struct Desk {
-    sheets: BTreeMap<Referent, Sheet>,
+    sheets: Sheets,
     taken: Values,
 }
 
@@ -205,11 +213,20 @@ fn malformed(referent: &Referent, key: &str, fault: String) -> MaterialFault {
     MaterialFault::Malformed { referent: referent.clone(), key: key.to_owned(), fault }
 }
 
-fn assemble(connection: &JiraConnection, site: &Site, mut desk: Desk, ctx: &Context) -> Result<Wallet, MaterialFault> {
+/// Makes of the objects that a connection refers to a credential and a way to Jira.
+pub(crate) fn assemble(
+    connection: &JiraConnection,
+    site: &Site,
+    sheets: Sheets,
+    network: &Network,
+    settings: Settings,
+) -> Result<Wallet, MaterialFault> {
+    let mut desk = Desk { sheets, taken: Values::new() };
     let credential = credential(connection, ActiveCredential::Primary, &mut desk)?;
-    let route = route(connection, site, &mut desk, ctx)?;
+    let timeout = settings.of(&connection.spec).timeout.into();
+    let route = route(connection, site, &mut desk, timeout)?;
     let blamed = route_keys(connection);
-    let jira = ctx.network.connect(route).map_err(|fault| {
+    let jira = network.connect(route).map_err(|fault| {
         let (referent, key) = blamed.of(fault);
         malformed(&referent, &key, fault.to_string())
     })?;
@@ -272,7 +289,7 @@ fn key_pair(reference: &SecretKeyReference, desk: &mut Desk) -> Result<KeyPair, 
     KeyPair::from_pem(&pem).map_err(|fault| malformed(&referent, &reference.key, fault.to_string()))
 }
 
-fn route(connection: &JiraConnection, site: &Site, desk: &mut Desk, ctx: &Context) -> Result<Route, MaterialFault> {
+fn route(connection: &JiraConnection, site: &Site, desk: &mut Desk, timeout: Duration) -> Result<Route, MaterialFault> {
     let spec = &connection.spec;
     let headers = spec.headers.iter().flatten().map(|header| {
         let source = &header.value_from.secret_key_ref;
@@ -303,7 +320,6 @@ fn route(connection: &JiraConnection, site: &Site, desk: &mut Desk, ctx: &Contex
         .as_ref()
         .map(|reference| proxy(&references::secret(&reference.name), desk))
         .transpose()?;
-    let timeout = ctx.settings.of(spec).timeout.into();
     Ok(Route { site: site.clone(), headers, ca, client_certificate, proxy, timeout })
 }
 

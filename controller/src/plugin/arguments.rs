@@ -4,11 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use crds::Duration;
+use crds::{Duration, JiraConnection};
 
 use super::{
+    check::STANDARD_INPUT,
     format::Format,
     subject::{ConnectionName, Kind, Subject},
+};
+use crate::{
+    arguments::{InvalidNetwork, NetworkArguments},
+    jira::Network,
 };
 
 /// What `--help` says of the exit status.
@@ -78,8 +83,8 @@ pub enum Command {
     Why(Why),
     /// Show which permissions are granted and missing, with a text for the Jira admin
     Permissions(Permissions),
-    /// Check manifests without a cluster
-    Check(Check),
+    /// Check manifests without a cluster, and with --live against Jira
+    Check(Box<Check>),
     /// Print the completion script of a shell
     Completion(Completion),
     /// Print what may follow, as kubectl asks its plugins
@@ -226,6 +231,58 @@ pub struct Check {
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
     pub output: Format,
+    /// Ask Jira too, as the operator would; contacts the host of the connection in the files
+    #[arg(long)]
+    pub live: bool,
+    /// What `--live` needs besides.
+    #[command(flatten)]
+    pub asking: LiveArguments,
+}
+
+impl Check {
+    /// Whether two flags want standard input, which is there once.
+    #[must_use]
+    pub fn reads_standard_input_twice(&self) -> bool {
+        let LiveArguments { credential_file, headers_file, ca_file, .. } = &self.asking;
+        let named = self.files.iter().chain(credential_file).chain(headers_file).chain(ca_file);
+        named.filter(|path| path.as_os_str() == STANDARD_INPUT).count() > 1
+    }
+}
+
+/// What `kubectl jira check --live` needs besides the manifests.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "With --live")]
+pub struct LiveArguments {
+    /// Which connection to ask, as NAME or NAMESPACE/NAME, where the files hold several
+    #[arg(long, requires = "live", value_name = "NAME")]
+    pub connection: Option<String>,
+    /// File with the token, or with a client: JSON with clientId and clientSecret, or a line for each; `-` is standard input
+    #[arg(long, requires = "live", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub credential_file: Option<PathBuf>,
+    /// File with the values of the headers in spec.headers, in lines `Name: value`
+    #[arg(long, requires = "live", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub headers_file: Option<PathBuf>,
+    /// File with the CA certificates of spec.tls.caRef, or with others to trust where the connection names none
+    #[arg(long, requires = "live", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// Who may be contacted, as the operator is told it.
+    #[command(flatten)]
+    pub network: NetworkArguments,
+}
+
+impl LiveArguments {
+    /// The network of these flags, for one connection.
+    ///
+    /// # Errors
+    /// [`InvalidNetwork`]
+    pub fn network(&self, connection: &JiraConnection) -> Result<Network, InvalidNetwork> {
+        let mut network = self.network.clone();
+        let names_none = connection.spec.tls.as_ref().is_none_or(|tls| tls.ca_ref.is_none());
+        if names_none && self.ca_file.is_some() {
+            network.extra_ca.clone_from(&self.ca_file);
+        }
+        network.network()
+    }
 }
 
 /// `kubectl jira completion`

@@ -1,7 +1,8 @@
-//! `check`: examines manifests without a cluster, before they are merged.
+//! `check`: examines manifests without a cluster, before they are merged, and if that is wished asks Jira what it makes of them.
 
 mod examination;
 mod finding;
+mod live;
 mod manifest;
 mod rules;
 mod schema;
@@ -15,7 +16,10 @@ use std::{
 
 use serde::Serialize;
 
-use self::finding::{Finding, Severity};
+use self::{
+    examination::Examination,
+    finding::{Finding, Severity},
+};
 use super::{
     arguments::Check,
     console::{Console, visible},
@@ -28,7 +32,7 @@ use super::{
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// Name of standard input among the files.
-const STANDARD_INPUT: &str = "-";
+pub(super) const STANDARD_INPUT: &str = "-";
 
 /// Endings of files in folders that are taken for manifests, as kubectl takes them.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -45,7 +49,10 @@ struct Report<'a> {
 ///
 /// # Errors
 /// When a file cannot be read. What is wrong in a file is no error, but a finding.
-pub fn run(arguments: &Check, namespace: Option<&str>, console: Console) -> Result<Verdict, Error> {
+pub async fn run(arguments: &Check, namespace: Option<&str>, console: Console) -> Result<Verdict, Error> {
+    if arguments.reads_standard_input_twice() {
+        return Err(Error::StandardInputTwice);
+    }
     let mut manifests = Vec::new();
     let mut findings = Vec::new();
     for (name, text) in texts(arguments)? {
@@ -53,7 +60,14 @@ pub fn run(arguments: &Check, namespace: Option<&str>, console: Console) -> Resu
         manifests.extend(read.manifests);
         findings.extend(read.findings);
     }
-    findings.extend(examination::examine(&manifests));
+    let Examination { findings: found, sound } = examination::examine(&manifests);
+    findings.extend(found);
+    let is_broken = findings.iter().any(|finding| finding.severity == Severity::Problem);
+    match (arguments.live, is_broken) {
+        (false, _) => {}
+        (true, true) => console.remark("Jira is not asked before the problems in the files are mended."),
+        (true, false) => findings.extend(live::examine(&manifests, &sound, &arguments.asking).await?),
+    }
     findings.sort_by(|one, other| (&one.file, one.document).cmp(&(&other.file, other.document)));
 
     let objects = manifests.iter().filter(|manifest| manifest.is_ours()).count();
@@ -71,6 +85,7 @@ fn tell(report: &Report<'_>, console: Console) -> Result<(), Error> {
         let tone = match finding.severity {
             Severity::Problem => Tone::Bad,
             Severity::Note => Tone::Doubtful,
+            Severity::Good => Tone::Good,
         };
         let word = console.palette.paint(tone, finding.severity.as_str());
         console.say(&format!("{}: {word}: {}", visible(&finding.place()), visible(&finding.words())))?;

@@ -1,6 +1,6 @@
 //! `completion`: scripts for shells, and the words that kubectl asks its plugins for.
 
-use clap::{Command, CommandFactory};
+use clap::{Command, CommandFactory, ValueHint};
 
 use super::{
     arguments::{Arguments, CompleteWords, Completion},
@@ -43,14 +43,24 @@ fn candidates(words: &[String]) -> String {
     for word in before {
         command = command.find_subcommand(word).unwrap_or(command);
     }
-    let asks_for_file = before.last().is_some_and(|word| ["-f", "--filename", "--kubeconfig"].contains(&word.as_str()));
-    if asks_for_file {
+    if before.last().is_some_and(|word| asks_for_file(command, word)) {
         return FILES.to_owned();
     }
     let found = if last.starts_with('-') { flags(command) } else { values(command) };
     let mut lines: Vec<_> = found.into_iter().filter(|line| line.starts_with(last)).collect();
     lines.push(NO_FILES.to_owned());
     lines.join("\n")
+}
+
+/// Whether a flag wants a file, as its declaration says.
+fn asks_for_file(command: &Command, flag: &str) -> bool {
+    let named = |argument: &&clap::Arg| {
+        let long = argument.get_long().map(|long| format!("--{long}"));
+        let short = argument.get_short().map(|short| format!("-{short}"));
+        long.as_deref() == Some(flag) || short.as_deref() == Some(flag)
+    };
+    let hint = command.get_arguments().find(named).map(clap::Arg::get_value_hint);
+    matches!(hint, Some(ValueHint::FilePath | ValueHint::AnyPath))
 }
 
 fn flags(command: &Command) -> Vec<String> {
@@ -95,8 +105,11 @@ mod tests {
         assert_eq!((found.as_slice(), directive.as_slice()), (expected, &[NO_FILES][..]));
     }
 
-    #[test]
-    fn files_are_left_to_the_shell() {
-        assert_eq!(candidates(&["check".to_owned(), "-f".to_owned(), "a".to_owned()]), FILES);
+    #[rstest]
+    #[case("-f")]
+    #[case("--credential-file")]
+    #[case("--kubeconfig")]
+    fn files_are_left_to_the_shell(#[case] flag: &str) {
+        assert_eq!(candidates(&["check".to_owned(), flag.to_owned(), "a".to_owned()]), FILES);
     }
 }

@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 use kube::config::{InferConfigError, KubeconfigError};
 
 use super::console::visible;
+use crate::arguments::InvalidNetwork;
 
 /// Why the plugin could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +188,33 @@ pub enum Error {
     /// Nothing to look at.
     #[error("{}: no manifests (*.yaml, *.yml, *.json) here. Name the files, or give -R for the folders below", .0.display())]
     NoManifests(PathBuf),
+    /// Two flags want standard input.
+    #[error("standard input can be read once: name it with - for one flag only")]
+    StandardInputTwice,
+    /// The files hold no connection that could be asked for.
+    #[error(
+        "--live asks the Jira of a JiraConnection, and the files hold none that is meant. Name its file with -f, or correct --connection"
+    )]
+    NothingToAsk,
+    /// It is not clear where to send the credential.
+    #[error(
+        "--live asks one Jira, and the files hold {several} connections. Say which with --connection NAMESPACE/NAME, so that the credential goes to no other host"
+    )]
+    WhichConnection {
+        /// How many.
+        several: usize,
+    },
+    /// The file holds no client.
+    #[error(
+        "the credential is no OAuth client: give clientId and clientSecret, as JSON or in a line for each, such as clientId: VALUE"
+    )]
+    NotAClient,
+    /// No request can be sent with the flags of the network.
+    #[error("{}", chain(.0))]
+    Network(#[from] InvalidNetwork),
+    /// What was to be asked could not be.
+    #[error("the check against Jira broke off, which is a fault of this program. Please report it")]
+    Stuck,
     /// An answer has no such form.
     #[error("the answer cannot be written in this form: {0}")]
     Form(String),
@@ -225,7 +253,14 @@ impl Error {
             | Self::ForwardForbidden { .. }
             | Self::SecretAbsent { .. }
             | Self::NoPod { .. } => 3,
-            Self::CodeNotOffered { .. } | Self::NotACode | Self::NoManifests(_) => 2,
+            Self::CodeNotOffered { .. }
+            | Self::NotACode
+            | Self::NoManifests(_)
+            | Self::StandardInputTwice
+            | Self::NothingToAsk
+            | Self::WhichConnection { .. }
+            | Self::NotAClient
+            | Self::Network(_) => 2,
             Self::Kubeconfig(_)
             | Self::NoCluster(_)
             | Self::Api { .. }
@@ -242,6 +277,7 @@ impl Error {
             | Self::Forward { .. }
             | Self::Randomness(_)
             | Self::File { .. }
+            | Self::Stuck
             | Self::Form(_)
             | Self::Output(_)
             | Self::Input(_) => 1,

@@ -26,11 +26,24 @@ const NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9
 /// Fields of an object beside `spec`.
 const FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 
+/// What is found in a set of manifests, and what of it can be worked with.
+pub(super) struct Examination<'a> {
+    pub(super) findings: Vec<Finding>,
+    pub(super) sound: Sound<'a>,
+}
+
+/// The objects that are as the schema says.
+#[derive(Default)]
+pub(super) struct Sound<'a> {
+    pub(super) connections: Vec<Placed<'a, JiraConnection>>,
+    pub(super) bindings: Vec<Placed<'a, WorkspaceBinding>>,
+}
+
 /// Examines each object for itself, then what they say of each other.
-pub(super) fn examine(manifests: &[Manifest]) -> Vec<Finding> {
+pub(super) fn examine(manifests: &[Manifest]) -> Examination<'_> {
     let schemas = schemas();
     let mut findings = Vec::new();
-    let (mut connections, mut bindings) = (Vec::new(), Vec::new());
+    let Sound { mut connections, mut bindings } = Sound::default();
     for manifest in manifests.iter().filter(|manifest| manifest.is_ours()) {
         let schema = schemas.get(manifest.kind.as_str()).filter(|_| manifest.api_version == API_VERSION);
         let Some(schema) = schema else {
@@ -60,7 +73,7 @@ pub(super) fn examine(manifests: &[Manifest]) -> Vec<Finding> {
         }
     }
     findings.extend(sense::examine(manifests, &connections, &bindings));
-    findings
+    Examination { findings, sound: Sound { connections, bindings } }
 }
 
 /// Schemas by kind.

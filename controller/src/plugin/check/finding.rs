@@ -18,6 +18,9 @@ pub(super) struct Finding {
     pub field: String,
     /// How bad it is.
     pub severity: Severity,
+    /// The reason under which the operator would tell it, if Jira was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// What is wrong, and what to do.
     pub message: String,
 }
@@ -29,6 +32,8 @@ pub(super) enum Severity {
     Problem,
     /// It cannot be told from the files.
     Note,
+    /// Jira was asked, and it is as it shall be.
+    Good,
 }
 
 impl Severity {
@@ -36,6 +41,7 @@ impl Severity {
         match self {
             Self::Problem => "problem",
             Self::Note => "note",
+            Self::Good => "ok",
         }
     }
 }
@@ -48,8 +54,9 @@ impl Finding {
 
     /// Everything but the place and the severity.
     pub(super) fn words(&self) -> String {
-        let parts = [&self.object, &self.field, &self.message];
-        parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(": ")
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let parts = [self.object.as_str(), &self.field, reason, &self.message];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
     }
 }
 
@@ -60,16 +67,23 @@ pub(super) struct Fault {
     pub field: String,
     /// How bad it is.
     pub severity: Severity,
+    /// The reason under which the operator would tell it, if Jira was asked.
+    pub reason: Option<String>,
     /// What is wrong, and what to do.
     pub message: String,
 }
 
 impl Fault {
     pub(super) fn problem(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), severity: Severity::Problem, message: message.into() }
+        Self { field: field.into(), severity: Severity::Problem, reason: None, message: message.into() }
+    }
+
+    /// What Jira says of an object as a whole.
+    pub(super) fn told(severity: Severity, reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: String::new(), severity, reason: Some(reason.into()), message: message.into() }
     }
 
     pub(super) fn note(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), severity: Severity::Note, message: message.into() }
+        Self { field: field.into(), severity: Severity::Note, reason: None, message: message.into() }
     }
 }

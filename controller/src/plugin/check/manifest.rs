@@ -42,9 +42,9 @@ impl Manifest {
 
     /// A fault as a finding about this object.
     pub(super) fn finding(&self, fault: Fault) -> Finding {
-        let Fault { field, severity, message } = fault;
+        let Fault { field, severity, reason, message } = fault;
         let object = format!("{} {}/{}", self.kind, self.namespace, self.name);
-        Finding { file: self.file.clone(), document: self.document, object, field, severity, message }
+        Finding { file: self.file.clone(), document: self.document, object, field, severity, reason, message }
     }
 }
 
@@ -59,13 +59,14 @@ pub(super) fn read(file: &str, text: &str, namespace: &str) -> Reading {
     let mut reading = Reading { manifests: Vec::new(), findings: Vec::new() };
     for (document, read) in (1..).zip(serde_yaml::Deserializer::from_str(text)) {
         let mut tell = |fault: Fault| {
-            let Fault { field, severity, message } = fault;
+            let Fault { field, severity, reason, message } = fault;
             reading.findings.push(Finding {
                 file: file.to_owned(),
                 document,
                 object: String::new(),
                 field,
                 severity,
+                reason,
                 message,
             });
         };

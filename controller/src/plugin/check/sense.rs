@@ -63,7 +63,7 @@ fn twice(manifests: &[Manifest]) -> Vec<Finding> {
 }
 
 /// Labels of the namespaces that are among the files. Kubernetes labels each with its own name.
-fn labels(manifests: &[Manifest]) -> BTreeMap<&str, Labels> {
+pub(super) fn labels(manifests: &[Manifest]) -> BTreeMap<&str, Labels> {
     let of = |manifest: &Manifest| {
         let given = manifest.value["metadata"]["labels"].as_object().into_iter().flatten();
         let mut labels: Labels =
@@ -138,13 +138,18 @@ fn bound(
 
 /// Whether the connection would allow the binding if the labels of its namespace fitted.
 fn by_labels(connection: &JiraConnection, binding: &WorkspaceBinding) -> bool {
+    matches!(judge(&generous(connection), binding, None), Acceptance::Accepted { .. })
+}
+
+/// The connection as it would be if every label fitted.
+pub(super) fn generous(connection: &JiraConnection) -> JiraConnection {
     let mut generous = connection.clone();
     for entry in generous.spec.allowed_workspaces.iter_mut().flatten() {
         if entry.namespaces.from == NamespacesFrom::Selector {
             entry.namespaces.from = NamespacesFrom::All;
         }
     }
-    matches!(judge(&generous, binding, None), Acceptance::Accepted { .. })
+    generous
 }
 
 fn projection(binding: &WorkspaceBinding, allowed: ProjectedCredential) -> Option<Fault> {
@@ -221,6 +226,7 @@ spec:
         let reading = read("f", text, "default");
         assert_eq!(reading.findings, []);
         let found: Vec<_> = examine(&reading.manifests)
+            .findings
             .iter()
             .map(|it| format!("{} {} {}: {}", it.document, it.severity.as_str(), it.field, it.message))
             .collect();
