@@ -319,22 +319,16 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::plugin::arguments::{Arguments, Command};
+    use crate::plugin::{
+        arguments::{Arguments, Command},
+        record::tests::link,
+    };
 
     fn arguments(words: &[&str]) -> Authorize {
         let words = [&["kubectl-jira", "authorize", "acme"], words].concat();
         match Arguments::try_parse_from(words).unwrap().command {
             Command::Authorize(arguments) => arguments,
             other => panic!("{other:?}"),
-        }
-    }
-
-    fn link() -> ApplicationLink {
-        ApplicationLink {
-            application_url: "https://operator.example".into(),
-            consumer_key: "jira-operator".into(),
-            consumer_name: "Jira operator".into(),
-            public_key: "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n".into(),
         }
     }
 

@@ -32,42 +32,30 @@ pub trait Checked:
     }
 }
 
-impl Checked for JiraConnection {
-    const KIND: Kind = Kind::Connection;
+/// The two kinds have specs and statuses of their own, with the same fields for this.
+macro_rules! checked {
+    ($object:ty, $kind:expr) => {
+        impl Checked for $object {
+            const KIND: Kind = $kind;
 
-    fn is_suspended(&self) -> bool {
-        self.spec.suspend == Some(true)
-    }
+            fn is_suspended(&self) -> bool {
+                self.spec.suspend == Some(true)
+            }
 
-    fn handled(&self) -> Option<&str> {
-        self.status.as_ref()?.last_handled_requested_at.as_deref()
-    }
+            fn handled(&self) -> Option<&str> {
+                self.status.as_ref()?.last_handled_requested_at.as_deref()
+            }
 
-    fn observed(&self) -> Option<i64> {
-        self.status.as_ref()?.observed_generation
-    }
+            fn observed(&self) -> Option<i64> {
+                self.status.as_ref()?.observed_generation
+            }
 
-    fn conditions(&self) -> &[Condition] {
-        self.status.as_ref().map_or(&[], |status| &status.conditions)
-    }
+            fn conditions(&self) -> &[Condition] {
+                self.status.as_ref().map_or(&[], |status| &status.conditions)
+            }
+        }
+    };
 }
 
-impl Checked for WorkspaceBinding {
-    const KIND: Kind = Kind::Binding;
-
-    fn is_suspended(&self) -> bool {
-        self.spec.suspend == Some(true)
-    }
-
-    fn handled(&self) -> Option<&str> {
-        self.status.as_ref()?.last_handled_requested_at.as_deref()
-    }
-
-    fn observed(&self) -> Option<i64> {
-        self.status.as_ref()?.observed_generation
-    }
-
-    fn conditions(&self) -> &[Condition] {
-        self.status.as_ref().map_or(&[], |status| &status.conditions)
-    }
-}
+checked!(JiraConnection, Kind::Connection);
+checked!(WorkspaceBinding, Kind::Binding);

@@ -140,13 +140,14 @@ impl Record {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rstest::rstest;
 
     use super::*;
     use crate::auth::authorization_secret::{Hash, ReturnBy, State};
 
-    fn link() -> ApplicationLink {
+    /// Values for an application link.
+    pub(in crate::plugin) fn link() -> ApplicationLink {
         ApplicationLink {
             application_url: "https://operator.example".into(),
             consumer_key: "jira-operator".into(),

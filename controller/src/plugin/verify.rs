@@ -55,7 +55,10 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::auth::authorization_secret::{ApplicationLink, Attempt, State};
+    use crate::{
+        auth::authorization_secret::{Attempt, State},
+        plugin::record::tests::link,
+    };
 
     fn secret(deadline: Timestamp, return_by: ReturnBy) -> AuthorizationSecret {
         let attempt = Attempt {
@@ -65,14 +68,8 @@ mod tests {
             deadline,
             return_by,
         };
-        let link = ApplicationLink {
-            application_url: "https://operator.example".into(),
-            consumer_key: "k".into(),
-            consumer_name: "n".into(),
-            public_key: "p".into(),
-        };
         AuthorizationSecret {
-            link: Some(link),
+            link: Some(link()),
             key_hash: Some(Hash::of("key")),
             attempt: Some(attempt),
             ..AuthorizationSecret::default()
