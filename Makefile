@@ -11,7 +11,7 @@ CRDS := charts/jira-connection-operator/crds
 .DEFAULT_GOAL := help
 # The targets are steps of one build in one target directory: side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help build fmt lint dependencies test browser tokens crds docs fixtures chart install-yaml image-binary demo controlplane run install plugin
+.PHONY: help build fmt lint dependencies test browser tokens crds docs fixtures chart install-yaml image-binary demo controlplane run install plugin krew
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,8 +60,8 @@ tokens: build ## Try to lose tokens: 500 renewals under random faults, 100 callb
 crds: ## Write the CRDs anew from the types
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- $(CRDS)
 
-docs: ## Write docs/reasons.md anew from the code
-	UPDATE_DOCS=1 cargo test $(LOCKED) --quiet -p controller --lib reference
+docs: ## Write docs/reasons.md, docs/flags.md and docs/kubectl-jira-reference.md anew from the code
+	UPDATE_DOCS=1 cargo test $(LOCKED) --quiet -p controller --lib -- reference manual
 
 fixtures: ## Write tests/fixtures/verdicts anew from the code: an object for each status, and what tools must make of it
 	UPDATE_FIXTURES=1 cargo test $(LOCKED) --quiet -p controller --lib verdicts
@@ -104,3 +104,9 @@ install: ## Apply the CRDs to the current kubeconfig context
 plugin: ## Build the plugin of kubectl, `kubectl jira`, and say where it is
 	cargo build $(LOCKED) --release --bin kubectl-jira
 	@echo "Built $${CARGO_TARGET_DIR:-target}/release/kubectl-jira: copy it into a folder of your PATH, and kubectl knows it as kubectl jira."
+
+# Where the archive will be found. None is published, so whoever publishes one says where.
+KREW_URL ?= https://downloads.example/jira-connection-operator
+
+krew: plugin ## Pack the plugin for krew, with its manifest, into target/krew; KREW_URL says where the archive will be found
+	krew/pack.sh $${CARGO_TARGET_DIR:-target}/release/kubectl-jira $${CARGO_TARGET_DIR:-target}/krew $(KREW_URL)

@@ -15,6 +15,8 @@ pub mod context;
 mod fixture;
 pub mod jira;
 pub mod kubernetes;
+#[cfg(test)]
+mod manual;
 pub mod metrics;
 pub mod plugin;
 pub mod probes;

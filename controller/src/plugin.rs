@@ -14,6 +14,7 @@ pub mod console;
 pub mod error;
 pub mod format;
 pub mod forward;
+pub mod man;
 pub mod need;
 pub mod page;
 pub mod palette;
@@ -56,6 +57,7 @@ pub async fn run(arguments: Arguments, console: Console) -> Result<Verdict, Erro
         Command::Why(arguments) => why::run(arguments, &connect().await?, console).await,
         Command::Permissions(arguments) => permissions::run(arguments, &connect().await?, console).await,
         Command::Check(arguments) => check::run(arguments, cluster.namespace.as_deref(), console).await,
+        Command::Man(arguments) => man::page(arguments, console),
         Command::Completion(arguments) => completion::script(arguments, console),
         Command::CompleteWords(arguments) => completion::words(arguments, console),
     }

@@ -13,6 +13,7 @@ mod plugin {
     mod check;
     mod completion;
     mod forward;
+    mod krew;
     mod kubectl;
     mod live;
     mod permissions;

@@ -229,10 +229,6 @@ mod tests {
 
     #[test]
     fn the_page_in_docs_is_what_the_code_says() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reasons.md");
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(path, markdown()).unwrap();
-        }
-        assert!(std::fs::read_to_string(path).is_ok_and(|page| page == markdown()), "run `make docs`");
+        crate::manual::assert_written("reasons.md", &markdown());
     }
 }

@@ -87,6 +87,9 @@ pub enum Command {
     Check(Box<Check>),
     /// Print the completion script of a shell
     Completion(Completion),
+    /// Print a page of the manual, as roff
+    #[command(hide = true)]
+    Man(Manual),
     /// Print what may follow, as kubectl asks its plugins
     #[command(hide = true)]
     CompleteWords(CompleteWords),
@@ -110,7 +113,7 @@ pub struct Authorize {
     #[arg(long, default_value = "15m", value_name = "DURATION")]
     pub timeout: Duration,
     /// Form of the output; `json` and `yaml` open no browser, and what a person needs goes to standard error
-    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    #[arg(short, long, value_parser = Format::without_columns(), default_value = "text", hide_default_value = true, value_name = "FORM")]
     pub output: Format,
     /// Where the operator runs
     #[command(flatten)]
@@ -142,7 +145,7 @@ pub struct Verify {
     #[arg(long, default_value = "2m", value_name = "DURATION")]
     pub timeout: Duration,
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    #[arg(short, long, value_parser = Format::without_columns(), default_value = "text", hide_default_value = true, value_name = "FORM")]
     pub output: Format,
 }
 
@@ -152,7 +155,7 @@ pub struct Status {
     /// Name of the `JiraConnection`
     pub name: ConnectionName,
     /// Form of the output; `wide` adds the messages of the conditions
-    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true, value_name = "FORM")]
     pub output: Format,
 }
 
@@ -168,7 +171,7 @@ pub struct Revoke {
     #[arg(long, default_value = "2m", value_name = "DURATION")]
     pub timeout: Duration,
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    #[arg(short, long, value_parser = Format::without_columns(), default_value = "text", hide_default_value = true, value_name = "FORM")]
     pub output: Format,
 }
 
@@ -205,7 +208,7 @@ pub struct Why {
     /// Name of the object
     pub name: String,
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    #[arg(short, long, value_parser = Format::without_columns(), default_value = "text", hide_default_value = true, value_name = "FORM")]
     pub output: Format,
 }
 
@@ -215,7 +218,7 @@ pub struct Permissions {
     /// Name of the `JiraConnection`
     pub name: ConnectionName,
     /// Form of the output; `wide` adds who asks for each project
-    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true, value_name = "FORM")]
     pub output: Format,
 }
 
@@ -229,7 +232,7 @@ pub struct Check {
     #[arg(short = 'R', long)]
     pub recursive: bool,
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    #[arg(short, long, value_parser = Format::without_columns(), default_value = "text", hide_default_value = true, value_name = "FORM")]
     pub output: Format,
     /// Ask Jira too, as the operator would; contacts the host of the connection in the files
     #[arg(long)]
@@ -290,6 +293,13 @@ impl LiveArguments {
 pub struct Completion {
     /// The shell
     pub shell: Shell,
+}
+
+/// `kubectl jira man`
+#[derive(Debug, Args)]
+pub struct Manual {
+    /// The command; absent: the page of all
+    pub command: Option<String>,
 }
 
 /// What `kubectl_complete-jira` asks.

@@ -188,6 +188,12 @@ pub enum Error {
     /// Nothing to look at.
     #[error("{}: no manifests (*.yaml, *.yml, *.json) here. Name the files, or give -R for the folders below", .0.display())]
     NoManifests(PathBuf),
+    /// No page of the manual is about it.
+    #[error("there is no command {name}: kubectl jira --help lists them")]
+    NoSuchCommand {
+        /// What was asked for.
+        name: String,
+    },
     /// Two flags want standard input.
     #[error("standard input can be read once: name it with - for one flag only")]
     StandardInputTwice,
@@ -256,6 +262,7 @@ impl Error {
             Self::CodeNotOffered { .. }
             | Self::NotACode
             | Self::NoManifests(_)
+            | Self::NoSuchCommand { .. }
             | Self::StandardInputTwice
             | Self::NothingToAsk
             | Self::WhichConnection { .. }

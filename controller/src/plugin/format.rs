@@ -1,6 +1,9 @@
 //! The forms in which a command answers.
 
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use serde::Serialize;
 
 use super::error::Error;
@@ -20,6 +23,13 @@ pub enum Format {
 }
 
 impl Format {
+    /// Reads the form of an answer that has no more columns to show.
+    pub fn without_columns() -> impl TypedValueParser<Value = Self> {
+        let forms = Self::value_variants().iter().filter(|form| **form != Self::Wide);
+        PossibleValuesParser::new(forms.filter_map(ValueEnum::to_possible_value))
+            .try_map(|text| Self::from_str(&text, false))
+    }
+
     /// Whether a program reads the answer: one document, and nothing else on standard output.
     #[must_use]
     pub fn is_for_programs(self) -> bool {
