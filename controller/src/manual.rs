@@ -1,8 +1,8 @@
 //! The pages of `docs/` about command lines, written from the command lines themselves.
 
-use std::fs;
+use std::{fmt::Write, fs};
 
-use clap::{Arg, ArgAction, Command, CommandFactory};
+use clap::{Arg, ArgAction, CommandFactory};
 
 use crate::{arguments::Args, plugin::arguments::Arguments};
 
@@ -18,20 +18,32 @@ pub(crate) fn assert_written(page: &str, text: &str) {
     );
 }
 
+const PLUGIN: &str = "# Reference of `kubectl jira`
+
+Written from the program by `make docs`. [kubectl-jira.md](kubectl-jira.md) says what the commands are for and which rights they need;
+`kubectl jira man COMMAND | man -l -` shows the same as a page of the manual.
+
+## Flags of every command
+
+";
+
+const OPERATOR: &str = "# Flags of the operator
+
+Written from the program by `make docs`. Each flag is also an environment variable; a flag outweighs it.
+
+";
+
 /// Every command of the plugin.
 fn of_the_plugin() -> String {
     let mut root = Arguments::command();
     root.build();
-    let mut text = "# Reference of `kubectl jira`\n\nWritten from the program by `make docs`. [kubectl-jira.md](kubectl-jira.md) \
-        says what the commands are for and which rights they need; `kubectl jira man COMMAND | man -l -` shows the same as a page \
-        of the manual.\n\n## Flags of every command\n\n"
-        .to_owned();
+    let mut text = PLUGIN.to_owned();
     text += &table(root.get_arguments().filter(|argument| argument.is_global_set()));
     for command in root.get_subcommands_mut().filter(|it| !it.is_hide_set() && it.get_name() != "help") {
         let usage = command.render_usage().to_string();
         let usage = usage.trim_start_matches("Usage: ").to_owned();
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        text += &format!("\n## `{}`\n\n{about}.\n\n```\n{usage}\n```\n\n", command.get_name());
+        write!(text, "\n## `{}`\n\n{about}.\n\n```\n{usage}\n```\n\n", command.get_name()).unwrap();
         text += &table(command.get_arguments().filter(|argument| !argument.is_global_set()));
     }
     text
@@ -41,9 +53,7 @@ fn of_the_plugin() -> String {
 fn of_the_operator() -> String {
     let mut root = Args::command();
     root.build();
-    let head = "# Flags of the operator\n\nWritten from the program by `make docs`. Each flag is also an environment variable; a flag \
-        outweighs it.\n\n";
-    format!("{head}{}", table(root.get_arguments()))
+    format!("{OPERATOR}{}", table(root.get_arguments()))
 }
 
 fn table<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
@@ -64,7 +74,7 @@ fn row(argument: &Arg) -> String {
         _ => String::new(),
     };
     let variable = argument.get_env().and_then(|name| name.to_str());
-    let variable = variable.map(|name| format!(" `{name}`")).unwrap_or_default();
+    let variable = variable.map(|name| format!(" Environment: `{name}`.")).unwrap_or_default();
     let meaning = format!("{}.{choice}{variable}", help.trim_end_matches('.'));
     format!("| {} | {} | {} |\n", cell(&form(argument)), cell(&default(argument)), meaning.replace('|', "\\|"))
 }
@@ -74,6 +84,9 @@ fn form(argument: &Arg) -> String {
     let values: Vec<_> = argument.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
     let value = if argument.get_action().takes_values() { values.join(" ") } else { String::new() };
     let Some(long) = argument.get_long() else { return value };
+    // Where nobody has named the value, clap names it as the flag.
+    let unnamed = value == long.to_uppercase().replace('-', "_");
+    let value = if unnamed { "VALUE" } else { &value };
     let short = argument.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
     let joint = if argument.is_require_equals_set() { "=" } else { " " };
     let flag = format!("{short}--{long}");

@@ -188,6 +188,20 @@ async fn headers_and_certificates_of_the_spec_come_from_files() {
     assert!(!requests.is_empty() && requests.iter().all(|it| it.carried("x-gate", "pass-me")), "{requests:?}");
 }
 
+#[rstest]
+#[case::of_the_connection("live-proxy", json!({ "name": "proxy" }))]
+#[case::of_the_operator("live-proxy-for-all", Value::Null)]
+#[tokio::test]
+async fn the_proxy_is_the_one_that_is_given(#[case] name: &str, #[case] reference: Value) {
+    let draft = Draft::of(name, Way::PersonalAccessToken);
+    draft.write("connection.yaml", &draft.connection(|spec| spec["proxySecretRef"] = reference));
+    let mark = jira::shared().journal().mark();
+    // Nobody listens there.
+    let ended = draft.ask(&draft.credential(), &["--proxy", "http://127.0.0.1:9"]).await.expect(1);
+    expect_line(&ended, "Unreachable: The outbound proxy does not forward to ");
+    assert_eq!(draft.site.requests(mark), []);
+}
+
 #[tokio::test]
 async fn a_secret_among_the_files_serves_too() {
     let draft = Draft::of("live-secret", Way::PersonalAccessToken);
