@@ -60,7 +60,7 @@ tokens: build ## Try to lose tokens: 500 renewals under random faults, 100 callb
 crds: ## Write the CRDs anew from the types
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- $(CRDS)
 
-docs: ## Write docs/reasons.md, docs/flags.md and docs/kubectl-jira-reference.md anew from the code
+docs: ## Write docs/{reasons,metrics,flags,kubectl-jira-reference}.md anew from the code
 	UPDATE_DOCS=1 cargo test $(LOCKED) --quiet -p controller --lib -- reference manual
 
 fixtures: ## Write tests/fixtures/verdicts anew from the code: an object for each status, and what tools must make of it

@@ -25,6 +25,7 @@ use crate::{
     binding,
     connection::{self, material::ReferentKind, settings::Settings, turns::Turns},
     context::Context,
+    instance::Instances,
     kubernetes::{
         events::Events,
         lease::{self, Candidate, InvalidPeriods, Leadership, LeaseName, Lost, Periods},
@@ -99,14 +100,11 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
     // Unlike the passes, the pages write on every replica: nothing but what a person has just decided.
     let pages_client = Client::try_from(config.clone()).map_err(|source| Error::Client(Box::new(source)))?;
     let client = fenced(config, &leadership)?;
-    let metrics = Arc::new(Metrics::default());
     let readiness = Readiness::default();
 
     let mut servers = JoinSet::new();
     let probes = probes::probes(readiness.clone(), leadership.clone());
     serve(&mut servers, args.probe_address, "probes", probes).await?;
-    let exposition = probes::exposition(Arc::clone(&metrics), network.clone(), leadership.clone());
-    serve(&mut servers, args.metrics_address, "metrics", exposition).await?;
 
     let (wakes, mut queues) = Wakes::new();
     let watches = Watches::new();
@@ -117,6 +115,7 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         network,
         stores: watches.stores.clone(),
         wakes,
+        instances: Instances::default(),
         proofs: Proofs::default(),
         turns: Turns::default(),
         memories: connection::memory::Memories::default(),
@@ -127,8 +126,9 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         requires_released_secrets: args.require_released_secrets,
         public_url: args.public_url.clone(),
         holder: Holder(lease::identity(hostname().as_deref())?),
-        metrics,
+        metrics: Arc::new(Metrics::default()),
     });
+    serve(&mut servers, args.metrics_address, "metrics", probes::exposition(Arc::clone(&ctx))).await?;
     serve_pages(&mut servers, &args, ctx.stores.clone(), pages_client).await?;
     let mut watching = JoinSet::new();
     let listed = watches.start(&mut watching, &ctx);
@@ -289,28 +289,27 @@ impl Watches {
     ) -> impl Future<Output = Result<(), oneshot::error::RecvError>> + use<> {
         let (board, client, metrics) = (Switchboard(Arc::clone(ctx)), &ctx.client, || Arc::clone(&ctx.metrics));
 
+        let (listed, connections) = oneshot::channel();
         let switch = board.clone();
         let tell = move |change: watch::Change<_>| switch.connection(&change);
-        tasks.spawn(watch::follow(objects(client), self.connections, "JiraConnection", metrics(), tell));
+        tasks.spawn(watch::follow(objects(client), self.connections, "JiraConnection", metrics(), listed, tell));
 
+        let (listed, bindings) = oneshot::channel();
         let switch = board.clone();
         let tell = move |change: watch::Change<_>| switch.binding(&change);
-        tasks.spawn(watch::follow(objects(client), self.bindings, "WorkspaceBinding", metrics(), tell));
+        tasks.spawn(watch::follow(objects(client), self.bindings, "WorkspaceBinding", metrics(), listed, tell));
 
+        let (listed, namespaces) = oneshot::channel();
         let switch = board.clone();
         let tell = move |change: watch::Change<_>| switch.namespace(&change);
-        tasks.spawn(watch::follow(metadata(client), self.namespaces, "Namespace", metrics(), tell));
+        tasks.spawn(watch::follow(metadata(client), self.namespaces, "Namespace", metrics(), listed, tell));
 
         let secrets = notice::<Secret>(tasks, ctx, &board, ReferentKind::Secret);
         let maps = notice::<ConfigMap>(tasks, ctx, &board, ReferentKind::ConfigMap);
-        let stores = ctx.stores.clone();
         async move {
-            secrets.await?;
-            maps.await?;
-            // A store whose writer is gone belongs to a watch that has ended, which `run` notices by itself.
-            _ = stores.connections.wait_until_ready().await;
-            _ = stores.bindings.wait_until_ready().await;
-            _ = stores.namespaces.wait_until_ready().await;
+            for listed in [connections, bindings, namespaces, secrets, maps] {
+                listed.await?;
+            }
             Ok(())
         }
     }

@@ -61,6 +61,10 @@ pub struct Args {
     #[arg(long, env = "JIRA_OPERATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
     pub log_format: LogFormat,
     /// Which log lines: a level, or targets with levels, such as `info,controller=debug`.
+    ///
+    /// `error`: the operator cannot go on. `warn`: something failed on its own side and is tried again. `info`: one line for each new
+    /// verdict on a connection or binding, and for the start, the stop and the election. `debug`: each request to Jira, by its path,
+    /// with how it ended and how long it took, and what the libraries say. `trace`: more of the libraries. No level shows a secret.
     #[arg(long, env = "JIRA_OPERATOR_LOG_LEVEL", default_value = "info")]
     pub log_level: String,
 }

@@ -33,12 +33,15 @@ pub enum About {
     Deprecated,
     /// The account is somebody's own.
     PersonalAccount,
+    /// Another connection of the same namespace leads to the same Jira.
+    DuplicateInstance,
     /// Checks are switched off.
     Suspended,
 }
 
 impl About {
-    const ALL: [Self; 13] = [
+    /// Every type.
+    pub const ALL: [Self; 14] = [
         Self::Ready,
         Self::Authorized,
         Self::Accepted,
@@ -51,6 +54,7 @@ impl About {
         Self::CredentialsExpiring,
         Self::Deprecated,
         Self::PersonalAccount,
+        Self::DuplicateInstance,
         Self::Suspended,
     ];
 
@@ -70,6 +74,7 @@ impl About {
             Self::CredentialsExpiring => "CredentialsExpiring",
             Self::Deprecated => "Deprecated",
             Self::PersonalAccount => "PersonalAccount",
+            Self::DuplicateInstance => "DuplicateInstance",
             Self::Suspended => "Suspended",
         }
     }

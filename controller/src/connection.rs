@@ -116,7 +116,9 @@ pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<C
         // The pass may have failed before it read what had changed.
         ctx.memories.outdate(name.clone(), outdated);
     }
-    ctx.metrics.took(started.elapsed().as_secs_f64());
+    if memory.facts.asked_at.is_some_and(|asked| memory.facts.began <= asked) {
+        ctx.metrics.checked(connection.spec.deployment, started.elapsed());
+    }
     ctx.memories.keep(name.clone(), memory);
     if ctx.stores.connection(&name).is_none() {
         // Deleted during the pass: what the watch forgot must not come back, least of all the secrets.

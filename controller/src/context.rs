@@ -10,6 +10,7 @@ use crate::{
     backoff::Backoff,
     binding::memory::Memories as BindingMemories,
     connection::{memory::Memories, settings::Settings, turns::Turns},
+    instance::Instances,
     jira::Network,
     kubernetes::{events::Events, lease::Leadership},
     metrics::Metrics,
@@ -32,6 +33,8 @@ pub struct Context {
     pub stores: Stores,
     /// For waking the other controller.
     pub wakes: Wakes,
+    /// Which connections lead to the same Jira.
+    pub instances: Instances,
     /// What the connections have proven.
     pub proofs: Proofs,
     /// Whose turn it is, by connection.

@@ -57,6 +57,7 @@ use std::{fmt, sync::Arc, time::Duration};
 pub use self::{
     account::{Account, AccountKind},
     authorization::{Authorization, Signer},
+    budget::HostBudget,
     cloud_id::{CloudId, InvalidCloudId},
     consent::AuthorizationRequest,
     covered_site::{CoveredSite, choose},

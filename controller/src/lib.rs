@@ -13,6 +13,7 @@ pub mod connection;
 pub mod context;
 #[cfg(test)]
 mod fixture;
+pub mod instance;
 pub mod jira;
 pub mod kubernetes;
 #[cfg(test)]

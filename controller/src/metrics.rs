@@ -1,10 +1,15 @@
-//! Counters and gauges, in the OpenMetrics format. Labels have few values, or are the name of an object and vanish with it;
-//! none holds text from outside the cluster.
+//! Counters and gauges, in the OpenMetrics format. Labels have few values, or are the name of an object or of a Jira's host and
+//! vanish with it; none holds text from outside the cluster.
+//!
+//! What has happened is counted here. What stands is read when somebody asks: of objects in `objects.rs`, of hosts in `hosts.rs`.
+//! Every metric is declared in `catalogue.rs`, from which the reference in the docs is written.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError, atomic::AtomicU64},
-};
+mod catalogue;
+mod hosts;
+mod objects;
+pub mod reference;
+
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use prometheus_client::{
@@ -13,7 +18,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{jira::Network, proof::ConnectionName};
+use self::catalogue::register;
+use crate::{context::Context, proof::ConnectionName};
 
 /// The two kinds that are reconciled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -45,9 +51,13 @@ struct WatchLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    endpoint: &'static str,
-    outcome: &'static str,
+struct CheckLabels {
+    deployment: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
 }
 
 /// How a credential can end.
@@ -75,55 +85,46 @@ pub struct CredentialEnds {
     pub idle: Option<Timestamp>,
 }
 
-/// Counters and gauges of the operator.
+/// What the operator has counted since its start.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     passes: Family<PassLabels, Counter>,
-    seconds: Histogram,
+    checks: Family<CheckLabels, Histogram>,
     watch_failures: Family<WatchLabels, Counter>,
-    requests: Family<RequestLabels, Gauge<u64, AtomicU64>>,
-    refused: Gauge,
+    watch_restarts: Family<WatchLabels, Counter>,
     ends: Family<EndLabels, Gauge>,
     leader: Gauge,
-    refused_by_connection: Mutex<HashMap<ConnectionName, usize>>,
 }
 
-/// Bounds of the duration of a pass, in seconds: a pass without requests takes microseconds, one request to Jira tens to
-/// hundreds of milliseconds, and a request may take up to 60 seconds.
-const SECONDS: [f64; 10] = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+/// Bounds of the duration of a check, in seconds: one request to Jira takes tens to hundreds of milliseconds, a check two of them
+/// or, on Data Center, one more for each project; a request may take up to 60 seconds, and wait 30 for its turn.
+const SECONDS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+fn empty() -> Registry {
+    Registry::with_prefix(catalogue::PREFIX)
+}
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("jira_operator");
-        let (passes, watch_failures, requests) = (Family::default(), Family::default(), Family::default());
-        let (seconds, refused, leader) = (Histogram::new(SECONDS), Gauge::default(), Gauge::default());
-        registry.register("passes", "Passes over an object, by kind and outcome", passes.clone());
-        registry.register("pass_seconds", "Duration of a pass over a connection, in seconds", seconds.clone());
-        registry.register(
-            "watch_failures",
-            "Watches that failed and were tried again, by kind",
-            watch_failures.clone(),
-        );
-        registry.register(
-            "jira_requests",
-            "Requests to Jira since the start, by endpoint and outcome",
-            requests.clone(),
-        );
-        registry.register(
-            "bindings_refused",
-            "Bindings that name a connection which does not allow them",
-            refused.clone(),
-        );
-        let ends = Family::default();
-        registry.register(
-            "credential_end_timestamp_seconds",
-            "When the credential of a connection ends, in seconds since 1970: for good, or if nobody renews it",
-            ends.clone(),
-        );
-        registry.register("leader", "1 while this replica works, 0 while it stands by for another", leader.clone());
-        let refused_by_connection = Mutex::default();
-        Self { registry, passes, seconds, watch_failures, requests, refused, ends, leader, refused_by_connection }
+        let mut registry = empty();
+        let (passes, ends, leader) = (Family::default(), Family::default(), Gauge::default());
+        let (watch_failures, watch_restarts) = (Family::default(), Family::default());
+        let checks = Family::new_with_constructor(seconds as fn() -> Histogram);
+        let build = Family::<BuildLabels, Gauge>::default();
+        build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
+        register(&mut registry, &catalogue::BUILD, build);
+        register(&mut registry, &catalogue::LEADER, leader.clone());
+        register(&mut registry, &catalogue::PASSES, passes.clone());
+        register(&mut registry, &catalogue::CHECKS, checks.clone());
+        register(&mut registry, &catalogue::WATCH_FAILURES, watch_failures.clone());
+        register(&mut registry, &catalogue::WATCH_RESTARTS, watch_restarts.clone());
+        register(&mut registry, &catalogue::CREDENTIAL_END, ends.clone());
+        Self { registry, passes, checks, watch_failures, watch_restarts, ends, leader }
     }
 }
 
@@ -133,9 +134,10 @@ impl Metrics {
         self.passes.get_or_create(&PassLabels { kind, outcome }).inc();
     }
 
-    /// Notes how long a pass over a connection took.
-    pub fn took(&self, seconds: f64) {
-        self.seconds.observe(seconds);
+    /// Notes how long a check of a connection took: a pass in which Jira was asked.
+    pub fn checked(&self, deployment: crds::jira::Deployment, took: Duration) {
+        let labels = CheckLabels { deployment: deployment.as_str() };
+        self.checks.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// Counts a failure of a watch.
@@ -143,14 +145,9 @@ impl Metrics {
         self.watch_failures.get_or_create(&WatchLabels { kind }).inc();
     }
 
-    /// Notes how many bindings a connection refuses.
-    pub fn refused(&self, connection: ConnectionName, count: usize) {
-        let mut refused = self.refused_by_connection.lock().unwrap_or_else(PoisonError::into_inner);
-        match count {
-            0 => _ = refused.remove(&connection),
-            count => _ = refused.insert(connection, count),
-        }
-        self.refused.set(i64::try_from(refused.values().sum::<usize>()).unwrap_or(i64::MAX));
+    /// Counts that a watch had to list everything anew.
+    pub fn watch_restarted(&self, kind: &'static str) {
+        self.watch_restarts.get_or_create(&WatchLabels { kind }).inc();
     }
 
     /// Notes when the credential of a connection ends.
@@ -164,41 +161,40 @@ impl Metrics {
         }
     }
 
-    /// Notes whether this replica works.
-    pub fn leads(&self, leads: bool) {
-        self.leader.set(i64::from(leads));
-    }
-
     /// Forgets a connection that was deleted.
     pub fn forget(&self, connection: &ConnectionName) {
-        self.refused(connection.clone(), 0);
         self.credential_ends(connection, CredentialEnds::default());
     }
 
-    /// Everything, as a scraper reads it.
+    /// Everything, as a scraper reads it. A replica that stands by says nothing of objects: the one that works does.
     ///
     /// # Errors
     /// When the text cannot be written, which memory alone can cause.
-    pub fn expose(&self, network: &Network) -> Result<String, std::fmt::Error> {
-        for (endpoint, outcome, count) in network.tally() {
-            let labels = RequestLabels { endpoint: endpoint.template(), outcome: outcome.label() };
-            self.requests.get_or_create(&labels).set(count);
+    pub fn exposition(&self, ctx: &Context) -> Result<String, std::fmt::Error> {
+        let leads = ctx.leadership.holds_for(Duration::ZERO);
+        self.leader.set(i64::from(leads));
+        let hosts = hosts::registry(&ctx.network.tally(), &ctx.network.budgets());
+        if !leads {
+            return encoded(&[&self.registry, &hosts]);
         }
-        let mut exposition = String::new();
-        text::encode(&mut exposition, &self.registry)?;
-        Ok(exposition)
+        let (connections, bindings) = (ctx.stores.connections.state(), ctx.stores.bindings.state());
+        let objects = objects::registry(&connections, &bindings, |name| ctx.instances.sharing(name));
+        encoded(&[&self.registry, &hosts, &objects])
     }
+}
+
+fn encoded(registries: &[&Registry]) -> Result<String, std::fmt::Error> {
+    let mut exposition = String::new();
+    for registry in registries {
+        text::encode_registry(&mut exposition, registry)?;
+    }
+    text::encode_eof(&mut exposition)?;
+    Ok(exposition)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn text_of(metrics: &Metrics) -> String {
-        let mut exposition = String::new();
-        text::encode(&mut exposition, &metrics.registry).unwrap();
-        exposition
-    }
 
     #[test]
     fn the_ends_of_a_credential_are_shown_and_vanish_with_the_connection() {
@@ -210,13 +206,14 @@ mod tests {
                 "jira_operator_credential_end_timestamp_seconds{{namespace=\"platform\",connection=\"acme\",end=\"{end}\"}} {second}"
             )
         };
+        let text_of = |metrics: &Metrics| encoded(&[&metrics.registry]).unwrap();
         let shown = text_of(&metrics);
         assert!(
             shown.contains(&line("Fixed", 1_800_000_000)) && shown.contains(&line("Idle", 1_790_000_000)),
             "{shown}"
         );
         metrics.credential_ends(&name, CredentialEnds { fixed: None, idle: at(1_790_000_000) });
-        assert!(!text_of(&metrics).contains("Fixed"));
+        assert!(!text_of(&metrics).contains("end=\"Fixed\""));
         metrics.forget(&name);
         assert!(!text_of(&metrics).contains("acme"));
     }

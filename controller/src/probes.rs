@@ -1,11 +1,8 @@
 //! The operator's own HTTP endpoints: `/healthz`, `/readyz`, `/metrics`.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
@@ -15,7 +12,7 @@ use axum::{
     routing::get,
 };
 
-use crate::{jira::Network, kubernetes::lease::Leadership, metrics::Metrics};
+use crate::{context::Context, kubernetes::lease::Leadership};
 
 /// Whether the operator has seen everything it watches.
 #[derive(Clone, Debug, Default)]
@@ -48,16 +45,13 @@ pub fn probes(readiness: Readiness, leadership: Leadership) -> Router {
 }
 
 /// `/metrics`.
-pub fn exposition(metrics: Arc<Metrics>, network: Network, leadership: Leadership) -> Router {
-    let expose = async move || {
-        metrics.leads(leadership.holds_for(Duration::ZERO));
-        match metrics.expose(&network) {
-            Ok(text) => {
-                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                ([(CONTENT_TYPE, kind)], text).into_response()
-            }
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+pub fn exposition(ctx: Arc<Context>) -> Router {
+    let expose = async move || match ctx.metrics.exposition(&ctx) {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(CONTENT_TYPE, kind)], text).into_response()
         }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     };
     Router::new().route("/metrics", get(expose))
 }

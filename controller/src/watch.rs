@@ -20,6 +20,7 @@ use kube::{
         watcher,
     },
 };
+use tokio::sync::oneshot;
 
 use crate::{
     acceptance::{self, Labels},
@@ -185,18 +186,21 @@ pub enum Change<K> {
     Gone(Arc<K>),
 }
 
-/// Follows one watch: keeps the store and tells each change once, objects that vanished during a gap included.
+/// Follows one watch: keeps the store and tells each change once, objects that vanished during a gap included. `listed` is
+/// answered when the first listing has been told.
 pub async fn follow<K>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
     mut writer: Writer<K>,
     kind: &'static str,
     metrics: Arc<Metrics>,
+    listed: oneshot::Sender<()>,
     mut tell: impl FnMut(Change<K>),
 ) where
     K: Resource + Clone + 'static,
     K::DynamicType: Eq + Hash + Clone + Default,
 {
     let store = writer.as_reader();
+    let mut listed = Some(listed);
     let mut listing: Vec<K> = Vec::new();
     pin_mut!(events);
     while let Some(event) = events.next().await {
@@ -209,6 +213,7 @@ pub async fn follow<K>(
         };
         match &event {
             watcher::Event::Init => {
+                restarted(listed.is_none(), kind, &metrics);
                 listing.clear();
                 writer.apply_watcher_event(&event);
             }
@@ -220,6 +225,7 @@ pub async fn follow<K>(
                 let before = store.state();
                 writer.apply_watcher_event(&event);
                 relisted(&before, std::mem::take(&mut listing), &mut tell);
+                announce(&mut listed);
             }
             watcher::Event::Apply(object) => {
                 let before = store.get(&ObjectRef::from_obj(object));
@@ -231,6 +237,14 @@ pub async fn follow<K>(
                 tell(Change::Gone(Arc::new(object.clone())));
             }
         }
+    }
+}
+
+/// Says once that everything was listed.
+fn announce(listed: &mut Option<oneshot::Sender<()>>) {
+    if let Some(listed) = listed.take() {
+        // The receiver has gone only when the operator stops during its start.
+        _ = listed.send(());
     }
 }
 
@@ -250,6 +264,14 @@ where
     for object in listing {
         let before = known.get(&reference(&object)).map(|object| Arc::clone(object));
         tell(Change::Seen(before, Arc::new(object)));
+    }
+}
+
+/// A watch begins with a listing. Another one means that changes in between may have been missed, and costs the API server more.
+fn restarted(again: bool, kind: &'static str, metrics: &Metrics) {
+    if again {
+        metrics.watch_restarted(kind);
+        tracing::info!(kind, "the watch lists everything anew");
     }
 }
 
@@ -275,7 +297,7 @@ pub async fn notice<K>(
     events: impl Stream<Item = watcher::Result<watcher::Event<PartialObjectMeta<K>>>>,
     kind: &'static str,
     metrics: Arc<Metrics>,
-    listed: tokio::sync::oneshot::Sender<()>,
+    listed: oneshot::Sender<()>,
     mut tell: impl FnMut(Notice<'_>),
 ) where
     K: Resource<DynamicType = ()>,
@@ -292,13 +314,8 @@ pub async fn notice<K>(
                 notify(&object, object.resource_version().as_deref());
             }
             Ok(watcher::Event::Delete(object)) => notify(&object, None),
-            Ok(watcher::Event::Init) => {}
-            Ok(watcher::Event::InitDone) => {
-                if let Some(listed) = listed.take() {
-                    // The receiver has gone only when the operator stops during its start.
-                    _ = listed.send(());
-                }
-            }
+            Ok(watcher::Event::Init) => restarted(listed.is_none(), kind, &metrics),
+            Ok(watcher::Event::InitDone) => announce(&mut listed),
             Err(error) => lost(&error, kind, &metrics),
         }
     }
@@ -311,20 +328,26 @@ pub struct Switchboard(pub Arc<Context>);
 impl Switchboard {
     /// A connection was seen or is gone.
     pub fn connection(&self, change: &Change<StoredConnection>) {
-        let Context { stores, wakes, .. } = self.0.as_ref();
+        let Context { stores, wakes, instances, .. } = self.0.as_ref();
+        let (name, present) = match change {
+            Change::Seen(_, now) => (name_of(now.as_ref()), now.0.as_ref().ok()),
+            Change::Gone(object) => (name_of(object.as_ref()), None),
+        };
+        for concerned in instances.note(&name, present) {
+            wakes.connection(&concerned);
+        }
         match change {
             Change::Seen(before, now) => {
                 let same_object = before.as_deref().filter(|before| before.meta().uid == now.meta().uid);
                 if same_object.is_some_and(|before| intent(before) == intent(now.as_ref())) {
                     return;
                 }
-                wakes.connection(&name_of(now.as_ref()));
+                wakes.connection(&name);
                 if same_object.is_none_or(|before| before.meta().generation != now.meta().generation) {
-                    wakes.bindings_of(&name_of(now.as_ref()), stores);
+                    wakes.bindings_of(&name, stores);
                 }
             }
-            Change::Gone(object) => {
-                let name = name_of(object.as_ref());
+            Change::Gone(_) => {
                 connection::forget(&name, &self.0);
                 wakes.bindings_of(&name, stores);
             }
@@ -430,7 +453,8 @@ mod tests {
             });
         };
         let events = stream::iter(events.into_iter().map(Ok));
-        follow(events, reflector::store::Writer::default(), "ConfigMap", Arc::default(), tell).await;
+        let (listed, _) = oneshot::channel();
+        follow(events, reflector::store::Writer::default(), "ConfigMap", Arc::default(), listed, tell).await;
         lines
     }
 

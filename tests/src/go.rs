@@ -79,6 +79,7 @@ pub struct Program {
 pub struct Module {
     folder: &'static str,
     link: String,
+    tags: Option<&'static str>,
     remedy: &'static str,
 }
 
@@ -87,13 +88,19 @@ impl Module {
     /// name.
     #[must_use]
     pub fn new(folder: &'static str) -> Self {
-        Self { folder, link: "-s -w".into(), remedy: "install Go" }
+        Self { folder, link: "-s -w".into(), tags: None, remedy: "install Go" }
     }
 
     /// The same with further flags for the linker, such as `-X package.variable=value`.
     #[must_use]
     pub fn linked_with(self, flags: &str) -> Self {
         Self { link: format!("{} {flags}", self.link), ..self }
+    }
+
+    /// The same with build tags, separated by commas.
+    #[must_use]
+    pub fn tagged(self, tags: &'static str) -> Self {
+        Self { tags: Some(tags), ..self }
     }
 
     /// The same with another word on what to do where there is no `go`, which begins in lower case: `install Go` by default.
@@ -209,8 +216,10 @@ impl Module {
     }
 
     /// The arguments of `go` that decide what comes out, so they are part of the key of the cache.
-    fn arguments(&self) -> [&str; 6] {
-        ["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &self.link]
+    fn arguments(&self) -> Vec<&str> {
+        let mut arguments = vec!["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &self.link];
+        arguments.extend(self.tags.iter().flat_map(|tags| ["-tags", tags]));
+        arguments
     }
 
     /// Holds the lock until the file is dropped.

@@ -1,6 +1,10 @@
-//! helm and kubeconform, of the versions that the Go module `tests/tools` pins.
+//! helm and kubeconform, of the versions that the Go module `tests/tools` pins, and promtool, of a module of its own.
 
-use std::{collections::HashMap, path::PathBuf, process::Stdio};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use tokio::{process::Command, sync::OnceCell};
 
@@ -8,6 +12,10 @@ use crate::go::{Error, Module, Program};
 
 const HELM: Program = Program { name: "helm", package: "helm.sh/helm/v4/cmd/helm" };
 const KUBECONFORM: Program = Program { name: "kubeconform", package: "github.com/yannh/kubeconform/cmd/kubeconform" };
+const PROMTOOL: Program = Program { name: "promtool", package: "github.com/prometheus/prometheus/cmd/promtool" };
+
+/// Leaves out of promtool how Prometheus finds its targets at two dozen vendors, whose clients are most of the program.
+const WITHOUT_DISCOVERY: &str = "remove_all_sd";
 
 /// Modules that are pinned for the definitions of kinds that they carry.
 const DEFINITIONS: [&str; 2] = ["github.com/prometheus-operator/prometheus-operator", "sigs.k8s.io/gateway-api"];
@@ -37,7 +45,7 @@ impl Tools {
     /// A `helm` that reads no settings of the person at the machine, and knows no cluster unless it is given one.
     #[must_use]
     pub fn helm(&self) -> Command {
-        let mut command = self.command(HELM);
+        let mut command = command(&self.directory, HELM);
         for home in HELM_HOMES {
             command.env(home, self.directory.join("helm-home"));
         }
@@ -48,14 +56,26 @@ impl Tools {
     /// A `kubeconform`.
     #[must_use]
     pub fn kubeconform(&self) -> Command {
-        self.command(KUBECONFORM)
+        command(&self.directory, KUBECONFORM)
     }
+}
 
-    fn command(&self, program: Program) -> Command {
-        let mut command = Command::new(self.directory.join(program.name));
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        command
-    }
+fn command(directory: &Path, program: Program) -> Command {
+    let mut command = Command::new(directory.join(program.name));
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// A `promtool`, which a first call builds as [`Tools::locate`] does.
+///
+/// # Errors
+///
+/// When it cannot be built.
+pub async fn promtool() -> Result<Command, Error> {
+    static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
+    let build = || Module::new("tools/promtool").tagged(WITHOUT_DISCOVERY).build(&[PROMTOOL]);
+    let directory = PROGRAM.get_or_try_init(|| blocking(build)).await?;
+    Ok(command(directory, PROMTOOL))
 }
 
 /// Directories of the modules that `tests/tools/definitions` pins, by module path. Downloads those that are not there.

@@ -495,8 +495,8 @@ async fn two_connections_to_one_host_do_not_disturb_each_other() {
         stage.apply(Kind::Connection, name, site.spec(secret)).await;
     }
     for name in ["one", "two"] {
-        let seen = stage.until_ready(Kind::Connection, name).await;
-        println!("{name}: DuplicateInstance {:?}", seen.condition("DuplicateInstance"));
+        let reported = |seen: &Seen| seen.is_observed() && seen.is("Ready") && seen.is("DuplicateInstance");
+        stage.until(Kind::Connection, name, "ready and reported", reported).await;
     }
     let bad = stage.until_reason(Kind::Connection, "three", "CredentialsRejected").await;
     assert_says(&bad, "CredentialsRejected", &["401", "Secret"]);

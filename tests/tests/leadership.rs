@@ -81,6 +81,11 @@ async fn works(operator: &Operator) -> bool {
     operator.metrics().await.unwrap().lines().any(|line| line.starts_with("jira_operator_passes_total{"))
 }
 
+/// Whether it tells how connections stand.
+async fn tells(operator: &Operator) -> bool {
+    operator.metrics().await.unwrap().lines().any(|line| line.starts_with("jira_operator_connection_ready{"))
+}
+
 /// Waits until it leads, and returns for how long.
 async fn until_leading(operator: &Operator, limit: Duration) -> Duration {
     let started = Instant::now();
@@ -133,6 +138,7 @@ async fn one_works_and_when_it_is_killed_the_other_takes_over_within_the_lease()
     assert!(!writes(&stage, "replica-a", mark).await.is_empty());
     assert_eq!(writes(&stage, "replica-b", mark).await, [], "a standby writes nothing");
     assert!(works(&first).await);
+    assert!(tells(&first).await && !tells(&second).await, "a series that two replicas tell could contradict itself");
     assert!(!works(&second).await, "a standby runs no passes");
 
     first.kill().await.unwrap();

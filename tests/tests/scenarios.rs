@@ -11,6 +11,7 @@ mod scenarios {
     mod scene;
 
     mod binding;
+    mod duplicate;
     mod immediate;
     mod interval;
     mod lacking;

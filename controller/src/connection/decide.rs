@@ -5,7 +5,7 @@
 //! an answer of the current pass, and such an answer is never asked for again, so this ends.
 
 mod candidate;
-mod claims;
+pub(super) mod claims;
 mod consent;
 mod details;
 mod lacking;
@@ -82,6 +82,7 @@ impl<'a> View<'a> {
     /// The order of a check. Each line needs what the lines above have established.
     fn examine(&self) -> Result<Finding, Stop> {
         let demand = self.demand()?;
+        self.duplicates()?;
         self.not_suspended()?;
         self.route()?;
         let method = self.method()?;
@@ -103,6 +104,13 @@ impl<'a> View<'a> {
 
     fn demand(&self) -> Result<&'a Demand, Stop> {
         self.facts.demand.as_ref().ok_or(Stop::Ask(Question::Demand))
+    }
+
+    fn duplicates(&self) -> Result<(), Stop> {
+        match self.facts.duplicates {
+            None => Err(Stop::Ask(Question::Duplicates)),
+            Some(_) => Ok(()),
+        }
     }
 
     fn not_suspended(&self) -> Result<(), Stop> {

@@ -93,6 +93,8 @@ pub struct Demand {
 pub enum Question {
     /// What do the bindings ask for?
     Demand,
+    /// Which other connections of the namespace lead to the same Jira?
+    Duplicates,
     /// May the operator contact this host?
     Route,
     /// What do the referenced Secrets and ConfigMaps hold?
@@ -148,6 +150,8 @@ pub struct GrantAnswer {
 pub enum Answer {
     /// To [`Question::Demand`].
     Demand(Demand),
+    /// To [`Question::Duplicates`]: their names.
+    Duplicates(BTreeSet<String>),
     /// To [`Question::Route`].
     Route(Result<(), RouteRefusal>),
     /// To [`Question::Material`]: versions of what was read, and whether the values differ from those in use before.
@@ -190,6 +194,7 @@ impl Answer {
         }
         match self {
             Self::Demand(_)
+            | Self::Duplicates(_)
             | Self::Route(_)
             | Self::Material(_)
             | Self::Handshake(_)
@@ -251,6 +256,8 @@ pub struct Facts {
     generation: Option<i64>,
     /// See [`Question::Demand`]; asked anew in each pass.
     pub demand: Option<Demand>,
+    /// See [`Question::Duplicates`]; asked anew in each pass.
+    pub duplicates: Option<BTreeSet<String>>,
     /// See [`Question::Route`].
     pub route: Option<Result<(), RouteRefusal>>,
     /// See [`Question::Material`].
@@ -306,7 +313,7 @@ impl Facts {
         if std::mem::take(&mut self.look_expires) {
             self.expire_look();
         }
-        self.demand = None;
+        (self.demand, self.duplicates) = (None, None);
         if outdated.material {
             self.material = None;
         }
@@ -322,11 +329,16 @@ impl Facts {
         // Cloud answers for many projects at once, Data Center for one at a time.
         let apart = self.cloud_id.is_none();
         self.look_expires |= answer.tells_of_an_outage();
-        if !matches!(answer, Answer::Demand(_) | Answer::Route(_) | Answer::Material(_) | Answer::Handshake(_)) {
+        let of_jira = !matches!(
+            answer,
+            Answer::Demand(_) | Answer::Duplicates(_) | Answer::Route(_) | Answer::Material(_) | Answer::Handshake(_)
+        );
+        if of_jira {
             self.asked_at = Some(at);
         }
         match answer {
             Answer::Demand(demand) => self.demand = Some(demand),
+            Answer::Duplicates(names) => self.duplicates = Some(names),
             Answer::Route(route) => self.route = Some(route),
             Answer::Material(material) => self.record_material(material),
             Answer::Handshake(found) => {
@@ -372,7 +384,8 @@ impl Facts {
     fn unlearn(&mut self) {
         let Self { pass, began, answers, generation, .. } = *self;
         let (concluded, demand, route) = (self.concluded.take(), self.demand.take(), self.route.take());
-        *self = Self { pass, began, concluded, answers, generation, demand, route, ..Self::default() };
+        let duplicates = self.duplicates.take();
+        *self = Self { pass, began, concluded, answers, generation, demand, duplicates, route, ..Self::default() };
     }
 
     fn record_material(&mut self, material: Result<MaterialSeen, MaterialFault>) {

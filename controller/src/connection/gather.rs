@@ -38,6 +38,7 @@ use crate::{
     jira::{
         ApiBase, CloudId, Deployment, Gibberish, Jira, Network, PersonalAccessToken, Problem, Rejection, Session, Site,
     },
+    proof::ConnectionName,
 };
 
 /// How many projects are asked about at the same time, where each takes a request of its own.
@@ -59,6 +60,7 @@ pub(super) async fn answer(
     }
     match question {
         Question::Demand => return Ok(Answer::Demand(demand(connection, ctx))),
+        Question::Duplicates => return Ok(Answer::Duplicates(ctx.instances.sharing(&name_of(connection)).here)),
         Question::Route => return Ok(Answer::Route(site(connection, &ctx.network).map(drop))),
         Question::Material => return material(connection, memory, ctx).await,
         Question::Handshake => return handshake::look(connection, memory, ctx).await,
@@ -123,7 +125,12 @@ pub(crate) async fn inquire(
             let one = async |key: ProjectKey| (key.clone(), jira.issue_security(&session, key.as_ref()).await);
             Answer::IssueSecurity(stream::iter(keys).map(one).buffer_unordered(PROJECTS_AT_ONCE).collect().await)
         }
-        Question::Demand | Question::Route | Question::Material | Question::Handshake | Question::Step(_) => {
+        Question::Demand
+        | Question::Duplicates
+        | Question::Route
+        | Question::Material
+        | Question::Handshake
+        | Question::Step(_) => {
             return Err(Error::NothingToAskWith);
         }
     })
@@ -135,9 +142,13 @@ pub(super) fn note_handshake(memory: &mut Memory) {
     memory.facts.handshake = Some(handshake);
 }
 
+fn name_of(connection: &JiraConnection) -> ConnectionName {
+    (connection.namespace().unwrap_or_default(), connection.name_any())
+}
+
 /// What the bindings that name this connection ask of it.
 fn demand(connection: &JiraConnection, ctx: &Context) -> Demand {
-    let name = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let name = name_of(connection);
     let bindings = ctx.stores.bindings_of(&name).into_iter().map(|binding| {
         let labels = ctx.stores.namespace_labels(&binding.namespace().unwrap_or_default());
         (binding, labels)

@@ -1,14 +1,20 @@
 //! The reference of reasons, written from the very matches that the operator runs on.
 
-use std::{fmt::Write, time::Duration};
+use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
 use super::{
-    decide::refusal,
+    decide::{
+        claims::{OAUTH1_DEPRECATED, PERSONAL_ACCOUNT, same_jira},
+        refusal,
+    },
     finding::{Finding, RouteRefusal},
     material::{MaterialFault, Referent, ReferentKind},
     reason::{Reason, Row},
 };
-use crate::jira::{Gibberish, Interceptor, LimitReach, OAuth1Problem, Outage, Problem, Rejection, TlsFault};
+use crate::{
+    condition::About,
+    jira::{Gibberish, Interceptor, LimitReach, OAuth1Problem, Outage, Problem, Rejection, TlsFault},
+};
 
 /// One of every problem that somebody acts on differently.
 #[must_use]
@@ -106,7 +112,43 @@ pub fn markdown() -> String {
         // Writing into a String cannot fail.
         _ = writeln!(page, "| `{}` | {state} | {ready} | {kstatus} | {again} | {messages} |", reason.as_str());
     }
+    page.push_str(PASSING);
+    for about in About::ALL {
+        if let Some(message) = passing(about) {
+            _ = writeln!(page, "| `{}` | {message} |", about.as_str());
+        }
+    }
     page
+}
+
+const PASSING: &str = "
+## Conditions that are there only while they are true
+
+| condition | what an admin reads |
+| --- | --- |
+";
+
+/// What a condition says that is there only while it is true. `None` for the others.
+fn passing(about: About) -> Option<String> {
+    let text = match about {
+        About::Ready
+        | About::Authorized
+        | About::Accepted
+        | About::CredentialsResolved
+        | About::Reachable
+        | About::PermissionsGranted => return None,
+        About::Reconciling => "The message of `Ready`. The operator goes on by itself soon.",
+        About::Stalled => "The message of `Ready`. Nothing gets better without somebody's help.",
+        About::RateLimited => "The message of `RateLimited` above.",
+        About::CredentialsExpiring => {
+            "The credential, or the grant, ends within two weeks: on which day, and what to do before."
+        }
+        About::Deprecated => OAUTH1_DEPRECATED,
+        About::PersonalAccount => PERSONAL_ACCOUNT,
+        About::DuplicateInstance => return Some(same_jira(&BTreeSet::from(["beta".to_owned()]))),
+        About::Suspended => "The message of `Suspended`. Nothing is checked.",
+    };
+    Some(text.to_owned())
 }
 
 const HEAD: &str = "# Reasons of a JiraConnection
@@ -165,8 +207,6 @@ fn consequence(reason: Reason) -> Consequence {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     /// Fails to compile when a variant is added, and so reminds of adding it to [`problems`].

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crds::{JiraConnection, JiraConnectionStatus, connection::status::ActiveCredential};
+use crds::{Condition, JiraConnection, JiraConnectionStatus, connection::status::ActiveCredential};
 use k8s_openapi::jiff::Timestamp;
 use kube::{ResourceExt, runtime::controller::Action};
 
@@ -50,7 +50,7 @@ pub(super) async fn publish(
     let desired = plan.status(connection, now);
 
     let mut wake = plan.wake;
-    let mut note = None;
+    let (mut note, mut turn) = (None, None);
     match difference(&desired, &current) {
         Difference::None => memory.counts.differ = None,
         Difference::Counts => {
@@ -64,14 +64,14 @@ pub(super) async fn publish(
         }
         Difference::Substance => {
             note = news(&current, &desired);
+            turn = line(&current, &desired, note.as_ref());
             write(connection, desired, memory, ctx).await?;
         }
     }
     let refused = memory.facts.demand.as_ref().map_or(0, |demand| demand.refused);
     let name = (connection.namespace().unwrap_or_default(), connection.name_any());
     ctx.metrics.credential_ends(&name, plan.ends);
-    ctx.metrics.refused(name, refused);
-    if let Some(Note { reason, text, .. }) = &note {
+    if let Some((reason, text)) = turn {
         tracing::info!(
             namespace = connection.namespace(),
             name = connection.name_any(),
@@ -154,6 +154,16 @@ async fn write(
     memory.counts.differ = None;
     memory.written = Some((version, desired));
     Ok(())
+}
+
+/// What the log says of a write, in one line: reason and text of a new verdict, whether or not it is worth an Event, or else the news.
+fn line(before: &JiraConnectionStatus, after: &JiraConnectionStatus, note: Option<&Note>) -> Option<(String, String)> {
+    let ready = condition::find(&after.conditions, About::Ready)?;
+    let same = |was: &Condition| was.status == ready.status && was.reason == ready.reason;
+    if condition::find(&before.conditions, About::Ready).is_some_and(same) {
+        return note.map(|note| (note.reason.clone(), note.text.clone()));
+    }
+    Some((ready.reason.clone(), ready.message.clone()))
 }
 
 /// What a write is worth an Event for: that `Ready` flipped, or else that another account was pinned. A pass files one Event
@@ -289,6 +299,44 @@ mod tests {
     ) {
         let note = news(&before, &after);
         assert_eq!(note.as_ref().map(|note| (note.tone, note.reason.as_str())), expected);
+    }
+
+    #[rstest]
+    #[case::first_verdict(
+        JiraConnectionStatus::default(),
+        with_ready(Truth::True, "ConnectionVerified"),
+        Some("ConnectionVerified")
+    )]
+    #[case::other_reason(
+        with_ready(Truth::False, "Unreachable"),
+        with_ready(Truth::False, "TLSFailed"),
+        Some("TLSFailed")
+    )]
+    #[case::grace(
+        with_ready(Truth::True, "ConnectionVerified"),
+        with_ready(Truth::True, "InterruptedInGrace"),
+        Some("InterruptedInGrace")
+    )]
+    #[case::same_verdict(
+        with_ready(Truth::True, "ConnectionVerified"),
+        with_ready(Truth::True, "ConnectionVerified"),
+        None
+    )]
+    fn every_new_verdict_is_a_line_of_the_log(
+        #[case] before: JiraConnectionStatus,
+        #[case] after: JiraConnectionStatus,
+        #[case] expected: Option<&str>,
+    ) {
+        let line = line(&before, &after, news(&before, &after).as_ref());
+        assert_eq!(line.as_ref().map(|(reason, _)| reason.as_str()), expected);
+    }
+
+    #[test]
+    fn news_without_a_new_verdict_is_a_line_as_well() {
+        let verified = with_ready(Truth::True, "ConnectionVerified");
+        let note = Note { tone: Tone::Normal, reason: "AccountPinned".into(), text: "Jira now sees Bot.".into() };
+        let line = line(&verified, &verified, Some(&note));
+        assert_eq!(line, Some(("AccountPinned".into(), "Jira now sees Bot.".into())));
     }
 
     fn connection(generation: i64, observed: Option<i64>) -> JiraConnection {

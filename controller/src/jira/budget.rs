@@ -39,6 +39,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest pause that is taken from an answer: Cloud's quotas are reset by the hour.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
+/// Time from one request to the next while a host says that little of its limit is left: slow enough for buckets to fill again.
+const SPREAD: Duration = Duration::from_secs(1);
+
+/// For how long requests are spread after a host has said so; each answer that says it again begins anew.
+const SCARCE_FOR: Duration = Duration::from_secs(60);
+
 /// Hosts above which idle ones are forgotten.
 const REMEMBERED: usize = 256;
 
@@ -55,6 +61,21 @@ pub(super) enum Urgency {
 #[derive(Debug, Default)]
 pub(super) struct Budgets(Mutex<HashMap<Authority, Arc<Budget>>>);
 
+/// What is left of the budget of one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostBudget {
+    /// Host and port.
+    pub host: String,
+    /// Requests that may come at once; further ones are spaced out.
+    pub available: u32,
+    /// Requests that have their turn: those under way, and those that wait for the moment to be sent.
+    pub in_flight: u32,
+    /// Rest of the longest pause; zero if there is none. At Atlassian's gateway each site has its own.
+    pub pause: Duration,
+    /// Whether the host, or a site at the gateway, says that little of its limit is left, so that requests are spread.
+    pub scarce: bool,
+}
+
 /// What may be asked of one host.
 struct Budget {
     in_flight: Arc<Semaphore>,
@@ -67,6 +88,15 @@ struct Pace {
     full_at: Instant,
     /// Ends of pauses; those of a gateway hold for one Cloud site only.
     pauses: HashMap<Option<CloudId>, Instant>,
+    /// Whose limit is nearly used up, of the same.
+    scarce: HashMap<Option<CloudId>, Scarcity>,
+}
+
+/// Little of a limit is left.
+struct Scarcity {
+    until: Instant,
+    /// When the next request may go.
+    next_at: Instant,
 }
 
 /// The right to send one request. Held until its answer has been read.
@@ -82,8 +112,8 @@ impl Budgets {
     /// `tenant` is the Cloud site, at a host that serves many of them.
     ///
     /// # Errors
-    /// [`Problem::RateLimited`] at once while the host pauses, with the rest of the pause, and after 30 seconds of
-    /// waiting, without a time.
+    /// [`Problem::RateLimited`] at once while the host pauses, with the rest of the pause; at once where requests are spread and
+    /// the next 30 seconds are taken, with the time until there is room; and after 30 seconds of waiting, without a time.
     pub(super) async fn turn(
         &self,
         host: &Authority,
@@ -92,6 +122,11 @@ impl Budgets {
     ) -> Result<Turn, Problem> {
         let budget = self.budget(host);
         budget.paused(tenant)?;
+        match urgency {
+            // Nobody else's place is taken meanwhile.
+            Urgency::Routine => sleep(budget.spread(tenant)?).await,
+            Urgency::Person => {}
+        }
         let queue = Arc::clone(budget.queue(urgency)).acquire_owned();
         let Ok(Ok(permit)) = timeout(PATIENCE, queue).await else {
             return Err(Problem::RateLimited { retry_after: None, reach: LimitReach::Host });
@@ -105,6 +140,12 @@ impl Budgets {
         // The answer to an earlier request may have begun a pause meanwhile.
         budget.paused(tenant)?;
         Ok(Turn { budget, tenant: tenant.cloned(), _permit: permit })
+    }
+
+    /// What is left at each host that is remembered.
+    pub(super) fn left(&self) -> Vec<HostBudget> {
+        let budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.iter().map(|(host, budget)| budget.left(host)).collect()
     }
 
     fn budget(&self, host: &Authority) -> Arc<Budget> {
@@ -129,11 +170,19 @@ impl Turn {
         let end = pace.pauses.entry(self.tenant.clone()).or_insert(until);
         *end = until.max(*end);
     }
+
+    /// Spreads the requests to this host, or this tenant of it, since it says that little of its limit is left.
+    pub(super) fn slow_down(&self) {
+        let now = Instant::now();
+        let mut pace = self.budget.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let scarcity = pace.scarce.entry(self.tenant.clone());
+        scarcity.or_insert(Scarcity { until: now, next_at: now + SPREAD }).until = now + SCARCE_FOR;
+    }
 }
 
 impl Budget {
     fn new() -> Self {
-        let pace = Pace { full_at: Instant::now(), pauses: HashMap::new() };
+        let pace = Pace { full_at: Instant::now(), pauses: HashMap::new(), scarce: HashMap::new() };
         Self {
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
             in_flight_for_people: Arc::new(Semaphore::new(IN_FLIGHT_FOR_PEOPLE)),
@@ -161,6 +210,22 @@ impl Budget {
         }
     }
 
+    /// How long to wait because requests are spread.
+    fn spread(&self, tenant: Option<&CloudId>) -> Result<Duration, Problem> {
+        let now = Instant::now();
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.scarce.retain(|_, scarcity| now < scarcity.until);
+        let Some(scarcity) = pace.scarce.get_mut(&tenant.cloned()) else {
+            return Ok(Duration::ZERO);
+        };
+        let wait = scarcity.next_at.saturating_duration_since(now);
+        if PATIENCE < wait {
+            return Err(Problem::RateLimited { retry_after: Some(wait), reach: LimitReach::Host });
+        }
+        scarcity.next_at = scarcity.next_at.max(now) + SPREAD;
+        Ok(wait)
+    }
+
     /// Takes one token, and says how long to wait for it.
     fn reserve(&self) -> Duration {
         let now = Instant::now();
@@ -170,11 +235,28 @@ impl Budget {
         missing.saturating_sub(INTERVAL * (BURST - 1))
     }
 
+    fn left(&self, host: &Authority) -> HostBudget {
+        let now = Instant::now();
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let spent = pace.full_at.saturating_duration_since(now).as_millis().div_ceil(INTERVAL.as_millis());
+        let longest = pace.pauses.values().max().map(|end| end.saturating_duration_since(now));
+        let free = self.in_flight.available_permits() + self.in_flight_for_people.available_permits();
+        let in_flight = (IN_FLIGHT + IN_FLIGHT_FOR_PEOPLE).saturating_sub(free);
+        HostBudget {
+            host: host.to_string(),
+            available: BURST.saturating_sub(u32::try_from(spent).unwrap_or(u32::MAX)),
+            in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
+            pause: longest.unwrap_or_default(),
+            scarce: pace.scarce.values().any(|scarcity| now < scarcity.until),
+        }
+    }
+
     /// Whether forgetting this budget changes nothing.
     fn is_like_new(&self) -> bool {
         let now = Instant::now();
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let quiet = pace.full_at <= now && pace.pauses.values().all(|end| *end <= now);
+        let ample = pace.scarce.values().all(|scarcity| scarcity.until <= now);
+        let quiet = pace.full_at <= now && ample && pace.pauses.values().all(|end| *end <= now);
         let idle = self.in_flight.available_permits() == IN_FLIGHT;
         quiet && idle && self.in_flight_for_people.available_permits() == IN_FLIGHT_FOR_PEOPLE
     }
@@ -188,7 +270,7 @@ impl fmt::Debug for Budget {
 
 #[cfg(test)]
 mod tests {
-    use super::{Authority, Budgets, CloudId, LimitReach, Problem, Urgency};
+    use super::{Authority, Budgets, CloudId, HostBudget, LimitReach, Problem, Urgency};
     use rstest::rstest;
     use std::time::Duration;
     use tokio::time::{Instant, advance, sleep};
@@ -292,6 +374,75 @@ mod tests {
         }
         assert!(budgets.0.lock().unwrap().len() <= 257);
         assert!(budgets.turn(&paused, None, Urgency::Routine).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_are_spread_for_a_minute_after_a_host_has_said_that_little_is_left() {
+        let (budgets, host) = (Budgets::default(), host("https://a.test"));
+        budgets.turn(&host, None, Urgency::Routine).await.unwrap().slow_down();
+        let start = Instant::now();
+        for _ in 0..10 {
+            budgets.turn(&host, None, Urgency::Routine).await.unwrap();
+        }
+        assert_eq!(start.elapsed().as_secs(), 10);
+        assert!(budgets.left()[0].scarce);
+        let person = Instant::now();
+        budgets.turn(&host, None, Urgency::Person).await.unwrap();
+        assert_eq!(person.elapsed(), Duration::ZERO);
+        advance(Duration::from_secs(51)).await;
+        let start = Instant::now();
+        for _ in 0..10 {
+            budgets.turn(&host, None, Urgency::Routine).await.unwrap();
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert!(!budgets.left()[0].scarce);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_no_room_learns_when_there_is_some() {
+        let (budgets, host) = (std::sync::Arc::new(Budgets::default()), host("https://a.test"));
+        budgets.turn(&host, None, Urgency::Routine).await.unwrap().slow_down();
+        for _ in 0..30 {
+            let (budgets, host) = (budgets.clone(), host.clone());
+            tokio::spawn(async move { drop(budgets.turn(&host, None, Urgency::Routine).await.unwrap()) });
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(budgets.turn(&host, None, Urgency::Routine).await.err(), Some(limited(Some(31))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn little_that_is_left_of_one_tenant_does_not_slow_another() {
+        let (budgets, gateway) = (Budgets::default(), host("https://api.test"));
+        let tenant =
+            |digit: &str| format!("{}-2222-3333-4444-555555555555", digit.repeat(8)).parse::<CloudId>().unwrap();
+        budgets.turn(&gateway, Some(&tenant("1")), Urgency::Routine).await.unwrap().slow_down();
+        let start = Instant::now();
+        budgets.turn(&gateway, Some(&tenant("2")), Urgency::Routine).await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        budgets.turn(&gateway, Some(&tenant("1")), Urgency::Routine).await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_of_a_budget_is_told() {
+        let (budgets, host) = (Budgets::default(), host("https://a.test"));
+        let left = || {
+            let HostBudget { host, available, in_flight, pause, scarce: _ } = budgets.left().remove(0);
+            assert_eq!(host, "a.test:443");
+            (available, in_flight, pause.as_secs())
+        };
+        let one = budgets.turn(&host, None, Urgency::Routine).await.unwrap();
+        let two = budgets.turn(&host, None, Urgency::Person).await.unwrap();
+        assert_eq!(left(), (38, 2, 0));
+        drop(two);
+        advance(Duration::from_millis(50)).await;
+        assert_eq!(left(), (39, 1, 0));
+        one.pause(Duration::from_secs(7));
+        advance(Duration::from_millis(50)).await;
+        assert_eq!(left(), (40, 1, 6));
+        advance(Duration::from_secs(7)).await;
+        drop(one);
+        assert_eq!(left(), (40, 0, 0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -22,6 +22,7 @@ use super::{
     clients::Egress,
     endpoint::{Endpoint, Purpose},
     problem::{Gibberish, LimitReach, OAuth1Problem, Outage, Problem},
+    retry_after::is_scarce,
     session::Party,
     tally::OutcomeClass,
     transport::cause,
@@ -194,7 +195,12 @@ impl Jira {
             Ok(()) if LONGEST_BODY < answer.body.len() => {
                 (OutcomeClass::Intercepted, status, Err(Problem::NotJira(Gibberish::TooLarge)))
             }
-            Ok(()) => (OutcomeClass::Answered, status, Ok(answer)),
+            Ok(()) => {
+                if is_scarce(&answer.headers) {
+                    turn.slow_down();
+                }
+                (OutcomeClass::Answered, status, Ok(answer))
+            }
             Err(problem) => {
                 if let Some(time) = pause_after(&problem) {
                     turn.pause(time);

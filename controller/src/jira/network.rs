@@ -9,7 +9,7 @@ use url::Url;
 use super::{
     Connection, Jira,
     authority::Authority,
-    budget::{Budgets, Turn, Urgency},
+    budget::{Budgets, HostBudget, Turn, Urgency},
     clients::{Clients, Egress, Settings, certificates},
     cloud_id::CloudId,
     denied_networks::DeniedNetworks,
@@ -136,6 +136,12 @@ impl Network {
     #[must_use]
     pub fn tally(&self) -> Vec<(Endpoint, OutcomeClass, u64)> {
         self.0.tally.counts()
+    }
+
+    /// What is left of the budget of each host that was asked lately.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<HostBudget> {
+        self.0.budgets.left()
     }
 
     pub(super) fn count(&self, endpoint: Endpoint, class: OutcomeClass) {

@@ -11,6 +11,15 @@ const RESET: &str = "x-ratelimit-reset";
 /// Seconds between two refills of the caller's bucket. Data Center.
 const INTERVAL: &str = "x-ratelimit-interval-seconds";
 
+/// `true` where less than a fifth of a limit is left. Cloud.
+const NEAR: &str = "x-ratelimit-nearlimit";
+
+/// Requests that are left of the limit.
+const REMAINING: &str = "x-ratelimit-remaining";
+
+/// Requests that the limit allows: in its period on Cloud, at once on Data Center.
+const LIMIT: &str = "x-ratelimit-limit";
+
 /// How long an answer of status 429 or 503 asks to wait.
 ///
 /// From `Retry-After`, as seconds or as a date (RFC 9110, 10.2.3); else from `X-RateLimit-Reset`, Cloud's date; else from
@@ -23,6 +32,16 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// Like [`retry_after`], without the headers that also come with answers that are no refusal.
 pub(super) fn demanded(headers: &HeaderMap) -> Option<Duration> {
     demanded_at(headers, now())
+}
+
+/// Whether an answer says that little of the limit is left: less than a fifth, as Cloud counts when it says so itself.
+pub(super) fn is_scarce(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
+    let near = text(NEAR).is_some_and(|it| it.trim().eq_ignore_ascii_case("true"));
+    let few =
+        number(REMAINING).zip(number(LIMIT)).is_some_and(|(remaining, limit)| remaining.saturating_mul(5) < limit);
+    near || few
 }
 
 fn after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
@@ -55,7 +74,7 @@ fn now() -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use super::{after, retry_after};
+    use super::{after, is_scarce, retry_after};
     use k8s_openapi::jiff::Timestamp;
     use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
     use rstest::rstest;
@@ -80,10 +99,26 @@ mod tests {
     #[case::nothing(&[], None)]
     fn the_wait_is_read(#[case] headers: &[(&'static str, &str)], #[case] seconds: Option<u64>) {
         let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
-        let pairs = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
-        assert_eq!(after(&pairs.collect(), now), seconds.map(Duration::from_secs));
+        assert_eq!(after(&map(headers), now), seconds.map(Duration::from_secs));
+    }
+
+    fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
+        let value = |value: &str| HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        headers.iter().map(|(name, text)| (HeaderName::from_static(name), value(text))).collect()
+    }
+
+    #[rstest]
+    #[case::said(&[("x-ratelimit-nearlimit", "true")], true)]
+    #[case::denied(&[("x-ratelimit-nearlimit", "false")], false)]
+    #[case::a_fifth(&[("x-ratelimit-limit", "50"), ("x-ratelimit-remaining", "10")], false)]
+    #[case::less(&[("x-ratelimit-limit", "50"), ("x-ratelimit-remaining", "9")], true)]
+    #[case::none(&[("x-ratelimit-limit", "50"), ("x-ratelimit-remaining", "0")], true)]
+    #[case::of_nothing(&[("x-ratelimit-limit", "0"), ("x-ratelimit-remaining", "0")], false)]
+    #[case::half_of_it(&[("x-ratelimit-remaining", "0")], false)]
+    #[case::nonsense(&[("x-ratelimit-limit", "many"), ("x-ratelimit-remaining", "few")], false)]
+    #[case::nothing(&[], false)]
+    fn scarcity_is_read(#[case] headers: &[(&'static str, &str)], #[case] scarce: bool) {
+        assert_eq!(is_scarce(&map(headers)), scarce);
     }
 
     #[test]

@@ -517,6 +517,19 @@ async fn a_pause_is_obeyed_by_every_connection_of_the_host() {
     assert_eq!(network.tally(), [(Endpoint::Myself, OutcomeClass::Unsent, 1), sent]);
 }
 
+#[rstest]
+#[case::cloud("X-RateLimit-NearLimit: true\r\n", true)]
+#[case::data_center("X-RateLimit-Limit: 50\r\nX-RateLimit-Remaining: 3\r\n", true)]
+#[case::plenty("X-RateLimit-Limit: 50\r\nX-RateLimit-Remaining: 49\r\nRetry-After: 0\r\n", false)]
+#[case::no_limit("", false)]
+#[tokio::test]
+async fn a_good_answer_may_say_that_little_is_left(#[case] headers: &str, #[case] scarce: bool) {
+    let (server, network, jira) = data_center(&[json(200, headers, MYSELF)]).await;
+    jira.account(&session(ApiBase::DataCenter)).await.unwrap();
+    let left: Vec<_> = network.budgets().into_iter().map(|it| (it.host, it.scarce)).collect();
+    assert_eq!(left, [(format!("localhost:{}", server.port), scarce)]);
+}
+
 #[tokio::test]
 async fn connections_with_equal_settings_share_their_tcp_connections() {
     let ca = Authority::new();

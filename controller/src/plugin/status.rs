@@ -24,6 +24,10 @@ use super::{
 };
 use crate::condition::{About, find};
 
+/// Conditions with advice for a connection that works, the most urgent first.
+const ADVICE: [About; 4] =
+    [About::CredentialsExpiring, About::DuplicateInstance, About::Deprecated, About::PersonalAccount];
+
 /// How a connection stands, for people and programs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -133,7 +137,8 @@ impl Summary {
                 .into();
         }
         if self.ready == "True" {
-            return "Nothing.".into();
+            let advice = ADVICE.into_iter().find_map(|about| find(&self.conditions, about));
+            return advice.map_or_else(|| "Nothing.".into(), |advice| advice.message.clone());
         }
         let refused = self.state == Some(State::NotAuthorized) && consent == Some(Consent::ByPerson);
         if refused {
@@ -360,6 +365,18 @@ mod tests {
         connection.spec.suspend = Some(true);
         let summary = Summary::of(&connection);
         assert!(summary.next.contains("kubectl jira resume acme -n platform"), "{}", summary.next);
+    }
+
+    #[rstest]
+    #[case::nothing(&[], "Nothing.")]
+    #[case::one_of_two(&["DuplicateInstance"], "About DuplicateInstance.")]
+    #[case::the_more_urgent(&["DuplicateInstance", "CredentialsExpiring"], "About CredentialsExpiring.")]
+    fn a_connection_that_works_passes_on_advice(#[case] conditions: &[&str], #[case] next: &str) {
+        let mut connection = ready();
+        let of = |about: &&str| condition(about, "True", "Because", &format!("About {about}."));
+        let more: Vec<Condition> = serde_json::from_value(conditions.iter().map(of).collect()).unwrap();
+        connection.status.as_mut().unwrap().conditions.extend(more);
+        assert_eq!(Summary::of(&connection).next, next);
     }
 
     #[test]

@@ -1,12 +1,9 @@
 //! The manifests that are generated from the chart, the files that it carries, and what stands beside it.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{fs, path::Path};
 
 use rstest::rstest;
-use tests::{
-    chart::{CHART, manifests},
-    controlplane,
-};
+use tests::{chart::manifests, controlplane};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -46,31 +43,6 @@ async fn kustomize_names_the_image_of_the_manifests() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let objects = String::from_utf8(output.stdout).unwrap();
     assert!(objects.contains("image: registry.acme.example/x:1"), "{objects}");
-}
-
-/// Names of metrics in a text, as they are registered: without what Prometheus adds to counters and histograms.
-fn metrics(text: &str) -> BTreeSet<&str> {
-    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    let suffixes = ["_total", "_bucket", "_sum", "_count"];
-    words
-        .filter(|word| word.starts_with("jira_operator_"))
-        .map(|word| suffixes.iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word))
-        .collect()
-}
-
-/// A metric without a value yet is not exposed, so the names are those that the operator registers.
-#[rstest]
-#[case::alerts("alerts.yaml")]
-#[case::dashboard("dashboard.json")]
-fn what_is_shown_and_alerted_upon_is_measured(#[case] file: &str) {
-    let source = text("controller/src/metrics.rs");
-    let file = fs::read_to_string(format!("{CHART}/files/{file}")).unwrap();
-    let asked = metrics(&file);
-    assert!(asked.len() >= 4, "{asked:?}");
-    for metric in asked {
-        let registered = metric.strip_prefix("jira_operator_").unwrap();
-        assert!(source.contains(&format!("\"{registered}\"")), "the operator has no metric {metric}");
-    }
 }
 
 /// The compiler of the image is that of the repository, so that neither is ever tried without the other.

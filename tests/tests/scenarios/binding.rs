@@ -169,8 +169,11 @@ async fn a_refusal_cannot_be_told_from_absence() {
     let event = "BindingsRefused";
     scene.tells(&acme, &["ConnectionVerified", event]).await;
     let metrics = operator().await.metrics().await.unwrap();
-    let refused = metrics.lines().find_map(|line| line.strip_prefix("jira_operator_bindings_refused "));
-    assert!(refused.is_some_and(|count| count.parse::<u32>().unwrap() >= 4), "{metrics}");
+    for (accepted, count) in [("true", 1), ("false", 4)] {
+        let labels = format!("namespace=\"{home}\",connection=\"acme\",accepted=\"{accepted}\"");
+        let series = format!("jira_operator_connection_bindings{{{labels}}} {count}");
+        assert!(metrics.lines().any(|line| line == series), "no {series} in\n{metrics}");
+    }
 }
 
 #[rstest]

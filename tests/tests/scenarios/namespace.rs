@@ -7,6 +7,7 @@ use kube::{Api, api::DeleteParams};
 use serde_json::json;
 
 use super::{
+    jira::Jira,
     row::{
         Progress, binding,
         connection::{interrupted, refused},
@@ -29,7 +30,7 @@ async fn a_namespace_with_connections_and_bindings_can_be_deleted_whatever_state
 
     scene.stage.secret("wrong", json!({ "token": "sesame-wrong" })).await;
     let wrong = json!({ "auth": { "personalAccessToken": { "tokenSecretRef": { "name": "wrong", "key": "token" } } } });
-    let locked = scene.connection("locked", merged(scene.spec(), wrong)).await;
+    let locked = scene.neighbour("locked", &Jira::center(), None, wrong).await;
     locked.becomes(&refused("CredentialsRejected", Progress::Reconciling)).await;
     let elsewhere = json!({ "url": "https://jira.invalid" });
     let unreachable = scene.connection("unreachable", merged(scene.spec(), elsewhere)).await;

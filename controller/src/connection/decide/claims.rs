@@ -1,6 +1,6 @@
 //! The conditions of a connection, each by what the pass has found.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crds::connection::{auth::Method, status::AccountKind};
 
@@ -17,10 +17,19 @@ use crate::{
         finding::Finding,
         reason::{Reason, Row},
     },
+    summary::listed,
 };
 
 /// How long before its end a credential is said to expire soon: two weeks, so that a sprint has room for it.
 const FORECAST: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// What is said of an account that is somebody's own.
+pub(crate) const PERSONAL_ACCOUNT: &str =
+    "The account is somebody's own. A service account does not leave with its owner.";
+
+/// What is said of OAuth 1.0a where there is OAuth 2.0.
+pub(crate) const OAUTH1_DEPRECATED: &str =
+    "Jira 8.22 and later offers OAuth 2.0, which is to be preferred: use oauth2AuthorizationCode in spec.auth.";
 
 /// Every condition that holds, in the order in which they are shown.
 pub(super) fn claims(view: &View<'_>, finding: &Finding, verdict: &Verdict) -> Vec<Claim> {
@@ -50,6 +59,7 @@ pub(super) fn claims(view: &View<'_>, finding: &Finding, verdict: &Verdict) -> V
         claims.push(Claim::new(About::Suspended, Truth::True, reason, finding.message.clone()));
     }
     claims.extend(personal_account(view));
+    claims.extend(duplicate(view));
     claims.extend(expiring(view));
     claims.extend(deprecated(view));
     claims
@@ -168,10 +178,24 @@ fn permissions_granted(view: &View<'_>, finding: &Finding, verdict: &Verdict) ->
 
 fn personal_account(view: &View<'_>) -> Option<Claim> {
     let account = account(view)?;
-    (account.kind == AccountKind::Personal).then(|| {
-        let message = "The account is somebody's own. A service account does not leave with its owner.";
-        Claim::new(About::PersonalAccount, Truth::True, "PersonalAccount", message)
-    })
+    (account.kind == AccountKind::Personal)
+        .then(|| Claim::new(About::PersonalAccount, Truth::True, "PersonalAccount", PERSONAL_ACCOUNT))
+}
+
+/// Allowed, and mostly a mistake. Nothing that it claims depends on what is in other namespaces.
+fn duplicate(view: &View<'_>) -> Option<Claim> {
+    let others = view.facts.duplicates.as_ref().filter(|others| !others.is_empty())?;
+    Some(Claim::new(About::DuplicateInstance, Truth::True, "SameJira", same_jira(others)))
+}
+
+/// What is said of connections of one namespace that lead to the same Jira.
+pub(crate) fn same_jira(others: &BTreeSet<String>) -> String {
+    let (kinds, lead) = if others.len() == 1 { ("JiraConnection", "leads") } else { ("JiraConnections", "lead") };
+    format!(
+        "{kinds} {} of this namespace {lead} to the same Jira. One connection is enough for any number of bindings: keep one, let all \
+         bindings name it, and delete the rest.",
+        listed(others.iter().map(String::as_str)),
+    )
 }
 
 fn expiring(view: &View<'_>) -> Option<Claim> {
@@ -195,9 +219,5 @@ fn deprecated(view: &View<'_>) -> Option<Claim> {
     };
     let outdated =
         matches!(view.spec().auth.method(), Some(Method::OAuth1(_))) && server.version.is_at_least(&OAUTH2_SINCE);
-    outdated.then(|| {
-        let message =
-            "Jira 8.22 and later offers OAuth 2.0, which is to be preferred: use oauth2AuthorizationCode in spec.auth.";
-        Claim::new(About::Deprecated, Truth::True, "OAuth1", message)
-    })
+    outdated.then(|| Claim::new(About::Deprecated, Truth::True, "OAuth1", OAUTH1_DEPRECATED))
 }

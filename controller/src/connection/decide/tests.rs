@@ -50,6 +50,8 @@ fn minutes(count: u64) -> Duration {
 #[derive(Clone, Debug)]
 struct World {
     demand: Demand,
+    /// Other connections of the namespace that lead to the same Jira.
+    duplicates: &'static [&'static str],
     route: Result<(), RouteRefusal>,
     material: Result<&'static str, MaterialFault>,
     /// What was read of a candidate.
@@ -91,6 +93,7 @@ fn all_seven() -> BTreeSet<PermissionKey> {
 fn center() -> World {
     World {
         demand: Demand::default(),
+        duplicates: &[],
         route: Ok(()),
         material: Ok("1"),
         candidate_material: None,
@@ -125,6 +128,7 @@ impl World {
     fn answer(&self, question: &Question, now: Timestamp, before: Option<&str>, known: &Facts) -> Answer {
         match question {
             Question::Demand => Answer::Demand(self.demand.clone()),
+            Question::Duplicates => Answer::Duplicates(self.duplicates.iter().map(ToString::to_string).collect()),
             Question::Route => Answer::Route(self.route.clone()),
             Question::Material => Answer::Material(self.material.clone().map(|version| MaterialSeen {
                 observed: vec![Observed { name: "secret".into(), resource_version: version.into() }],
@@ -235,7 +239,11 @@ impl Life {
                     self.facts.record(answer, now + Duration::from_micros(step as u64));
                     if !matches!(
                         question,
-                        Question::Demand | Question::Route | Question::Material | Question::Handshake
+                        Question::Demand
+                            | Question::Duplicates
+                            | Question::Route
+                            | Question::Material
+                            | Question::Handshake
                     ) {
                         self.asked.push(question);
                     }
@@ -923,4 +931,47 @@ proptest! {
         prop_assert_eq!(&life.asked, &[]);
         prop_assert_eq!(&life.connection.status, &before);
     }
+}
+
+#[rstest]
+#[case::proven(center(), "ConnectionVerified")]
+#[case::not_resolved(World { material: Err(missing_secret()), ..center() }, "SecretNotFound")]
+#[case::out_of_reach(unreachable(), "Unreachable")]
+#[case::refused(rejecting(), "CredentialsRejected")]
+fn another_connection_to_the_same_jira_is_reported_and_changes_nothing_else(
+    #[case] world: World,
+    #[case] reason: &str,
+) {
+    let (mut alone, mut life) = (Life::center(), Life::center());
+    alone.pass(&world, noon());
+    let duplicated = World { duplicates: &["beta", "gamma"], ..world.clone() };
+    life.pass(&duplicated, noon());
+    assert_eq!((life.truth(About::DuplicateInstance), life.reason()), ("True", reason));
+    let mut found = life.connection.status.clone().unwrap();
+    found.conditions.retain(|condition| condition.type_ != About::DuplicateInstance.as_str());
+    assert_eq!(Some(found), alone.connection.status);
+
+    life.pass(&duplicated, noon() + Duration::from_secs(1));
+    assert_eq!(life.asked, [], "nothing has to be asked for it");
+    life.pass(&world, noon() + Duration::from_secs(2));
+    assert_eq!((life.truth(About::DuplicateInstance), life.asked.len()), ("absent", 0));
+}
+
+#[rstest]
+#[case::one(&["beta"], "JiraConnection beta of this namespace leads")]
+#[case::two(&["beta", "gamma"], "JiraConnections beta, gamma of this namespace lead")]
+#[case::many(&["b", "c", "d", "e", "f", "g", "h"], "JiraConnections b, c, d, e, f +2 of this namespace lead")]
+fn the_others_that_lead_to_the_same_jira_are_named(#[case] duplicates: &'static [&'static str], #[case] begin: &str) {
+    let mut life = Life::center();
+    life.pass(&World { duplicates, ..center() }, noon());
+    let condition = condition::find(life.conditions(), About::DuplicateInstance).unwrap();
+    assert!(condition.message.starts_with(begin), "{}", condition.message);
+}
+
+#[test]
+fn a_suspended_connection_is_reported_as_well() {
+    let mut life = Life::center();
+    life.edit(|spec| spec.suspend = Some(true));
+    life.pass(&World { duplicates: &["beta"], ..center() }, noon());
+    assert_eq!((life.truth(About::DuplicateInstance), life.reason()), ("True", "Suspended"));
 }

@@ -149,6 +149,11 @@ fn proven() -> Vec<Fixture<JiraConnection>> {
         on("connection-verified-permissions-untold", Current, lived([(0, untold)])),
         on("connection-verified-credentials-expiring", Current, expiring()),
         on("connection-verified-personal-account", Current, lived([(0, personal())])),
+        on(
+            "connection-verified-duplicate-instance",
+            Current,
+            lived([(0, World { duplicates: &["beta"], ..center() })]),
+        ),
         on("connection-verified-older-generation", InProgress, edited(lived([(0, center())]))),
     ]
 }
