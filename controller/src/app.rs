@@ -29,7 +29,9 @@ use crate::{
     kubernetes::{
         events::Events,
         lease::{self, Candidate, InvalidPeriods, Leadership, LeaseName, Lost, Periods},
+        own_writes::OwnWrites,
     },
+    lending::Loans,
     metrics::{Kind, Metrics, Outcome},
     probes::{self, Readiness},
     proof::Proofs,
@@ -117,9 +119,12 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         wakes,
         instances: Instances::default(),
         proofs: Proofs::default(),
+        loans: Loans::default(),
         turns: Turns::default(),
         memories: connection::memory::Memories::default(),
         bindings: binding::memory::Memories::default(),
+        concerns: binding::concerns::Concerns::default(),
+        own_writes: OwnWrites::default(),
         backoff: Backoff::default(),
         binding_backoff: Backoff::default(),
         settings,
@@ -349,7 +354,10 @@ where
 {
     let (listed, receiver) = oneshot::channel();
     let board = board.clone();
-    let tell = move |notice: watch::Notice<'_>| board.referent(kind, notice);
+    let tell = move |told: watch::Told<'_>| match told {
+        watch::Told::Of(notice) => board.referent(kind, notice),
+        watch::Told::Listed => board.listed(kind),
+    };
     let label = match kind {
         ReferentKind::Secret => "Secret",
         ReferentKind::ConfigMap => "ConfigMap",

@@ -1,9 +1,13 @@
-//! One pass over a `WorkspaceBinding`: gather, decide, report. What it needs is all in memory, so it asks nothing.
+//! One pass over a `WorkspaceBinding`: gather, decide, act, report. What it needs is in memory but for the projected Secret, so it
+//! asks nothing.
 
+mod act;
+pub mod concerns;
 pub mod decide;
 pub mod facts;
 mod gather;
 pub mod memory;
+pub mod projection;
 mod report;
 
 use std::sync::Arc;
@@ -15,7 +19,7 @@ use kube::{
     runtime::controller::Action,
 };
 
-use self::memory::BindingName;
+use self::memory::{BindingName, Memory};
 use crate::{context::Context, kubernetes::status};
 
 /// What went wrong on our side; it ends in backoff.
@@ -27,6 +31,28 @@ pub enum Error {
     /// The status could not be written.
     #[error("writing the status")]
     WriteStatus(#[source] Box<kube::Error>),
+    /// A Secret could not be read.
+    #[error("reading Secret {name}")]
+    ReadSecret {
+        /// Which.
+        name: String,
+        /// Why not.
+        source: Box<kube::Error>,
+    },
+    /// A projected Secret could not be written or removed.
+    #[error("writing Secret {name}")]
+    WriteSecret {
+        /// Which.
+        name: String,
+        /// Why not.
+        source: Box<kube::Error>,
+    },
+    /// Somebody else has written a Secret since it was read.
+    #[error("somebody else has written Secret {name} meanwhile")]
+    Overtaken {
+        /// Which.
+        name: String,
+    },
     /// The object was deleted during the pass.
     #[error("the object is gone")]
     Gone,
@@ -44,13 +70,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<WorkspaceBinding>>, ctx: Arc
     let name = (binding.namespace().unwrap_or_default(), binding.name_any());
     let mut memory = ctx.bindings.take(&name, binding.metadata.uid.as_ref());
     status::prefer_written(&mut binding, memory.written.as_ref());
-    let facts = gather::facts(&binding, &memory, &ctx);
-    let plan = decide::plan(&binding, &facts, ctx.now());
-    let concludes = plan.concludes();
-    let outcome = report::publish(&binding, plan, &mut memory, &ctx).await;
-    if concludes && outcome.is_ok() {
-        memory.concluded = Some(binding.spec.clone());
-    }
+    let outcome = pass(&binding, &mut memory, &ctx).await;
     ctx.bindings.keep(name.clone(), memory);
     if ctx.stores.binding(&name).is_none() {
         // Deleted during the pass: what the watch forgot must not come back.
@@ -62,8 +82,24 @@ pub async fn reconcile(object: Arc<DeserializeGuard<WorkspaceBinding>>, ctx: Arc
     outcome
 }
 
+async fn pass(binding: &WorkspaceBinding, memory: &mut Memory, ctx: &Context) -> Result<Action, Error> {
+    let (facts, own) = gather::facts(binding, memory, ctx).await?;
+    let plan = decide::plan(binding, &facts, ctx.now());
+    let concludes = plan.word.concludes();
+    let applied = act::run(binding, plan, own, ctx).await?;
+    let action = report::publish(binding, applied, memory, ctx).await?;
+    if concludes {
+        memory.concluded = Some(binding.spec.clone());
+    }
+    Ok(action)
+}
+
 /// Forgets everything about a binding that was deleted.
 pub fn forget(name: &BindingName, ctx: &Context) {
+    for secret in ctx.concerns.held(name) {
+        ctx.own_writes.forget(&name.0, &secret);
+    }
+    ctx.concerns.forget(name);
     ctx.bindings.forget(name);
     ctx.binding_backoff.forget(name);
 }
@@ -74,6 +110,8 @@ pub fn error_policy(object: Arc<DeserializeGuard<WorkspaceBinding>>, error: &Err
     let name = (object.namespace().unwrap_or_default(), object.name_any());
     match error {
         Error::Invalid(_) | Error::Gone => Action::await_change(),
-        Error::WriteStatus(_) => Action::requeue(ctx.binding_backoff.next(&name)),
+        Error::WriteStatus(_) | Error::ReadSecret { .. } | Error::WriteSecret { .. } | Error::Overtaken { .. } => {
+            Action::requeue(ctx.binding_backoff.next(&name))
+        }
     }
 }

@@ -144,6 +144,10 @@ pub async fn attend(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<Cont
 /// Forgets everything about a connection that was deleted.
 pub fn forget(name: &ConnectionName, ctx: &Context) {
     ctx.memories.forget(name);
+    for secret in references::owned(&name.1) {
+        ctx.own_writes.forget(&name.0, &secret);
+    }
+    ctx.loans.forget(name);
     ctx.proofs.forget(name);
     ctx.metrics.forget(name);
     ctx.backoff.forget(name);

@@ -8,11 +8,12 @@ use kube::Client;
 use crate::{
     auth::keeping::Holder,
     backoff::Backoff,
-    binding::memory::Memories as BindingMemories,
+    binding::{concerns::Concerns, memory::Memories as BindingMemories},
     connection::{memory::Memories, settings::Settings, turns::Turns},
     instance::Instances,
     jira::Network,
-    kubernetes::{events::Events, lease::Leadership},
+    kubernetes::{events::Events, lease::Leadership, own_writes::OwnWrites},
+    lending::Loans,
     metrics::Metrics,
     proof::Proofs,
     watch::{Stores, Wakes},
@@ -37,12 +38,18 @@ pub struct Context {
     pub instances: Instances,
     /// What the connections have proven.
     pub proofs: Proofs,
+    /// What the connections lend to their bindings.
+    pub loans: Loans,
     /// Whose turn it is, by connection.
     pub turns: Turns,
     /// What is remembered of connections.
     pub memories: Memories,
     /// What is remembered of bindings.
     pub bindings: BindingMemories,
+    /// Which Secrets concern which binding.
+    pub concerns: Concerns,
+    /// Secrets that stand as the operator wrote them.
+    pub own_writes: OwnWrites,
     /// Failures of ours, by connection.
     pub backoff: Backoff<(String, String)>,
     /// Failures of ours, by binding.

@@ -21,6 +21,7 @@ mod answer;
 mod authority;
 mod authorization;
 mod budget;
+mod bundle;
 mod classify;
 mod clients;
 mod cloud_id;

@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod lease;
+pub mod own_writes;
 pub mod owned_secret;
 pub mod status;
 

@@ -16,6 +16,7 @@ mod fixture;
 pub mod instance;
 pub mod jira;
 pub mod kubernetes;
+pub mod lending;
 #[cfg(test)]
 mod manual;
 pub mod metrics;

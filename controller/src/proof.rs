@@ -25,6 +25,8 @@ pub struct Proof {
     pub url: String,
     /// How its Jira is operated.
     pub deployment: Deployment,
+    /// Id of its site, on Cloud.
+    pub cloud_id: Option<String>,
     /// Id of the account that issues are assigned to.
     pub default_assignee: Option<String>,
     /// What is known of each project that somebody asked for.

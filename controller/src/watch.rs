@@ -3,7 +3,11 @@
 //! A store keeps what the watch last showed and nothing else. Secrets and ConfigMaps have none: they are watched by their
 //! metadata, and a change only marks the connections that refer to them.
 
-use std::{collections::HashSet, hash::Hash, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    hash::Hash,
+    sync::Arc,
+};
 
 use crds::{JiraConnection, WorkspaceBinding, connection::status::ActiveCredential};
 use futures::{
@@ -11,7 +15,7 @@ use futures::{
     channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
     pin_mut,
 };
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{
     Resource, ResourceExt,
     core::{DeserializeGuard, PartialObjectMeta},
@@ -32,6 +36,7 @@ use crate::{
         references,
     },
     context::Context,
+    kubernetes::owned_secret,
     metrics::Metrics,
     proof::ConnectionName,
 };
@@ -290,6 +295,17 @@ pub struct Notice<'a> {
     pub name: &'a str,
     /// Its `resourceVersion`. `None` if it is gone.
     pub version: Option<&'a str>,
+    /// Who controls it.
+    pub controller: Option<&'a OwnerReference>,
+}
+
+/// What a watch of metadata tells.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// Something of one object.
+    Of(Notice<'a>),
+    /// Every object that there is was told of. What was deleted during a gap was not.
+    Listed,
 }
 
 /// Follows a watch of metadata without keeping anything: tells what changed.
@@ -298,27 +314,36 @@ pub async fn notice<K>(
     kind: &'static str,
     metrics: Arc<Metrics>,
     listed: oneshot::Sender<()>,
-    mut tell: impl FnMut(Notice<'_>),
+    mut tell: impl FnMut(Told<'_>),
 ) where
     K: Resource<DynamicType = ()>,
 {
     let mut listed = Some(listed);
-    let mut notify = |object: &PartialObjectMeta<K>, version: Option<&str>| {
-        let (namespace, name) = name_of(object);
-        tell(Notice { namespace: &namespace, name: &name, version });
-    };
     pin_mut!(events);
     while let Some(event) = events.next().await {
         match event {
             Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
-                notify(&object, object.resource_version().as_deref());
+                note(&object, object.resource_version().as_deref(), &mut tell);
             }
-            Ok(watcher::Event::Delete(object)) => notify(&object, None),
+            Ok(watcher::Event::Delete(object)) => note(&object, None, &mut tell),
             Ok(watcher::Event::Init) => restarted(listed.is_none(), kind, &metrics),
-            Ok(watcher::Event::InitDone) => announce(&mut listed),
+            Ok(watcher::Event::InitDone) => {
+                tell(Told::Listed);
+                announce(&mut listed);
+            }
             Err(error) => lost(&error, kind, &metrics),
         }
     }
+}
+
+fn note<K: ResourceExt>(object: &K, version: Option<&str>, tell: &mut impl FnMut(Told<'_>)) {
+    let (namespace, name) = name_of(object);
+    tell(Told::Of(Notice {
+        namespace: &namespace,
+        name: &name,
+        version,
+        controller: owned_secret::controller(object),
+    }));
 }
 
 /// Who is woken by which change.
@@ -399,21 +424,56 @@ impl Switchboard {
 
     /// A Secret or ConfigMap has changed or is gone.
     pub fn referent(&self, kind: ReferentKind, notice: Notice<'_>) {
-        let Context { stores, memories, wakes, .. } = self.0.as_ref();
+        let Context { stores, memories, own_writes, wakes, .. } = self.0.as_ref();
         let referent = Referent { kind, name: notice.name.to_owned() };
         for connection in stores.referring(notice.namespace, &referent) {
             memories.outdate(connection.clone(), Outdated { material: true, handshake: false });
             wakes.connection(&connection);
         }
-        let own = notice.version.is_some_and(|it| memories.is_own_write(notice.namespace, notice.name, it));
-        if kind == ReferentKind::Secret
-            && !own
-            && let Some(connection) = stores.keeping(notice.namespace, notice.name)
-        {
+        if kind != ReferentKind::Secret {
+            return;
+        }
+        let bindings = self.concerned(&notice);
+        if notice.version.is_some_and(|it| own_writes.are(notice.namespace, notice.name, it)) {
+            return;
+        }
+        for binding in bindings {
+            wakes.binding(notice.namespace, &binding);
+        }
+        if let Some(connection) = stores.keeping(notice.namespace, notice.name) {
             memories.outdate(connection.clone(), Outdated { material: false, handshake: true });
             wakes.urgent(&connection);
         }
     }
+
+    /// The bindings that want a Secret of this name, and the one that controls it, which is noted.
+    fn concerned(&self, notice: &Notice<'_>) -> BTreeSet<String> {
+        let concerns = &self.0.concerns;
+        let mut names = concerns.wanting(notice.namespace, notice.name);
+        if let Some(owner) = notice.controller.filter(|owner| is_binding(owner)) {
+            let binding = (notice.namespace.to_owned(), owner.name.clone());
+            match notice.version {
+                Some(_) => concerns.hold(&binding, notice.name),
+                None => concerns.lose(&binding, notice.name),
+            }
+            names.insert(owner.name.clone());
+        }
+        names
+    }
+
+    /// Every object of a kind was told of again, but for those that were deleted during a gap: who wants a Secret looks.
+    pub fn listed(&self, kind: ReferentKind) {
+        if kind == ReferentKind::Secret {
+            for (namespace, name) in self.0.concerns.all_wanting() {
+                self.0.wakes.binding(&namespace, &name);
+            }
+        }
+    }
+}
+
+fn is_binding(owner: &OwnerReference) -> bool {
+    let group = owner.api_version.split('/').next();
+    group == Some(crds::GROUP) && owner.kind == WorkspaceBinding::kind(&())
 }
 
 /// What of an object is somebody's intent: its own status, and what others note on it, wakes nobody.

@@ -51,6 +51,8 @@ pub struct WorkspaceBindingSpec {
     pub projects: Vec<BoundProject>,
     /// A Secret for the application. Absent: none is made.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("!self.secretName.endsWith('.jira-grant') && !self.secretName.endsWith('.jira-authorization')")
+        .message("secretName may not end in .jira-grant or .jira-authorization: Secrets of such names are those of connections"))]
     pub projection: Option<Projection>,
     /// True stops the operator from acting on this binding; its status then stays as it is. Absent: false.
     #[serde(skip_serializing_if = "Option::is_none")]

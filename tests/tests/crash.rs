@@ -377,12 +377,28 @@ async fn a_person_is_waited_for(stage: &Stage) {
     stage.delete(Kind::Connection, "by-a-person").await;
 }
 
+/// What only bindings need that have a projected Secret.
+async fn a_secret_is_projected_and_taken_back(stage: &Stage) {
+    stage.connect("projecting", Way::PersonalAccessToken, &["WEB"]).await;
+    let spec = json!({
+        "connectionRef": { "name": "projecting" }, "workspace": "web", "projects": [{ "key": "WEB" }],
+        "projection": { "secretName": "projected" },
+    });
+    stage.apply(Kind::Binding, "projecting", spec).await;
+    let names = |seen: &Seen| seen.0["status"]["binding"]["name"] == "projected";
+    stage.until(Kind::Binding, "projecting", "with a Secret", names).await;
+    stage.merge(Kind::Binding, "projecting", json!({ "spec": { "projection": null } })).await;
+    let without = |seen: &Seen| seen.is_observed() && seen.0["status"]["binding"].is_null();
+    stage.until(Kind::Binding, "projecting", "without a Secret", without).await;
+}
+
 #[tokio::test]
 async fn kills_lose_nothing_and_the_rights_are_just_enough() {
     let stage = Stage::alone("crash").await;
     killed_while_everything_changes(&stage).await;
 
     a_person_is_waited_for(&stage).await;
+    a_secret_is_projected_and_taken_back(&stage).await;
 
     let calls = stage.audit_everywhere(AuditMark::default()).await.0;
     let refused: Vec<_> = calls.iter().filter(|call| call.code == Some(403)).collect();

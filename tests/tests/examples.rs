@@ -1,6 +1,9 @@
 //! Every file of `examples/` comes out as it announces, and the live change of the demo turns and turns back.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+#[path = "examples/application.rs"]
+mod application;
+
 use std::time::{Duration, Instant};
 
 use tests::{
@@ -26,6 +29,7 @@ async fn every_example_comes_out_as_announced_and_a_revoked_token_turns_the_tabl
         let differences = installation.differences(&example.outcomes, limit).await.unwrap();
         assert_none(&differences, &example.file, &installation);
     }
+    application::pushes_an_issue(&installation).await;
     for change in [LiveChange::Revocation, LiveChange::Rotation] {
         let turn = change.make(&installation).await.unwrap();
         assert_none(&turn.differences, &format!("{change:?}"), &installation);

@@ -6,6 +6,8 @@
 mod client_secret;
 #[path = "flows/lost.rs"]
 mod lost;
+#[path = "flows/projected.rs"]
+mod projected;
 #[path = "flows/renewed.rs"]
 mod renewed;
 #[path = "flows/rotated.rs"]

@@ -20,6 +20,7 @@ mod scenarios {
     mod misfit;
     mod namespace;
     mod outage;
+    mod projection;
     mod proven;
     mod refused;
     mod restart;

@@ -18,11 +18,12 @@
 - apiGroups: [""]
   resources: [secrets, configmaps]
   verbs: [get, list, watch]
-# The two Secrets that it makes for a connection which a person authorises. Kubernetes cannot restrict `create` to names, and
-# those for `patch` are not known beforehand: an admission policy confines both to Secrets of its own.
+# The two Secrets that it makes for a connection which a person authorises, and the one that it makes for a binding with
+# `spec.projection` and removes again. Kubernetes cannot restrict `create` to names, and those for `patch` and `delete` are not known
+# beforehand: an admission policy confines all three to Secrets of its own.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [create, patch]
+  verbs: [create, patch, delete]
 # `kubectl describe` shows when an object became ready or stopped being so. Each turn is an Event of its own.
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -6,16 +6,20 @@ use crds::{
     State, WorkspaceBinding, WorkspaceBindingSpec, WorkspaceBindingStatus,
     binding::{
         BoundProject,
-        status::{BoundConnection, ProjectStatus},
+        status::{BoundConnection, ProjectStatus, ProjectedSecret},
     },
     connection::status::MOST_ENTRIES,
     jira::PermissionKey,
 };
 use k8s_openapi::jiff::Timestamp;
 
-use super::facts::{Admission, Facts};
+use super::{
+    facts::{Admission, Facts, Lent},
+    projection::{Content, Projection, Standing as SecretStanding},
+};
 use crate::{
     condition::{self, About, Claim, Truth},
+    lending::{self, Borrowing, Terms},
     proof::{Existence, ProjectProof, Proof, Standing},
     summary::{self, Missing, listed},
     wish,
@@ -24,8 +28,11 @@ use crate::{
 /// How long a refusal may be a matter of order before it counts as a failure.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long a binding waits in silence for the first word of its connection.
+/// How long a binding waits in silence for the first word of its connection, or for a Secret in the way to go by itself.
 const SILENT: Duration = Duration::from_secs(2);
+
+/// How soon a Secret that Kubernetes is about to remove is looked at again where the watch should have told and has not.
+const LOOKED_AT_AGAIN: Duration = Duration::from_secs(10);
 
 /// Why a binding is as it is: the reasons of `Ready`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,18 +47,24 @@ pub enum Reason {
     PermissionsMissing,
     /// A project does not exist, is hidden, or is archived.
     ProjectNotFound,
+    /// Another Secret has the name of the projected one.
+    SecretConflict,
+    /// The application wants an access token that the connection does not lend.
+    AccessTokenUnavailable,
     /// Switched off.
     Suspended,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::BindingVerified,
         Self::NotPermitted,
         Self::ConnectionNotReady,
         Self::PermissionsMissing,
         Self::ProjectNotFound,
+        Self::SecretConflict,
+        Self::AccessTokenUnavailable,
         Self::Suspended,
     ];
 
@@ -64,6 +77,8 @@ impl Reason {
             Self::ConnectionNotReady => "ConnectionNotReady",
             Self::PermissionsMissing => "PermissionsMissing",
             Self::ProjectNotFound => "ProjectNotFound",
+            Self::SecretConflict => "SecretConflict",
+            Self::AccessTokenUnavailable => "AccessTokenUnavailable",
             Self::Suspended => "Suspended",
         }
     }
@@ -71,7 +86,16 @@ impl Reason {
 
 /// What a pass over a binding concludes.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Plan {
+pub struct Plan {
+    /// What there shall be of projected Secrets.
+    pub projection: Projection,
+    /// What the status shall say.
+    pub word: Word,
+}
+
+/// What the status shall say, if anything.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Word {
     /// Nothing is known that the status does not say.
     Keep {
         /// Whether a word of the connection is awaited, so that silence must end some time.
@@ -84,6 +108,12 @@ pub enum Plan {
 }
 
 impl Plan {
+    const fn keep(awaiting: bool, wake: Option<Timestamp>) -> Self {
+        Self { projection: Projection::Untouched, word: Word::Keep { awaiting, wake } }
+    }
+}
+
+impl Word {
     /// Whether the status speaks of the present spec once this is carried out.
     #[must_use]
     pub const fn concludes(&self) -> bool {
@@ -112,20 +142,22 @@ enum Progress {
     Stalled,
 }
 
-/// Decides what a binding's status shall say.
+/// Decides what a binding's status shall say, and what there shall be of its projected Secret.
 #[must_use]
 pub fn plan(binding: &WorkspaceBinding, facts: &Facts, now: Timestamp) -> Plan {
     let view = View { binding, facts, now };
     if binding.spec.suspend == Some(true) {
         return view.suspended();
     }
-    let Admission::Accepted { proof } = &facts.admission else {
+    let Admission::Accepted { terms, lent, proof } = &facts.admission else {
         return view.refused();
     };
     let Some(proof) = proof else { return view.waiting() };
     match proof.standing {
-        Standing::Proven if view.covered(proof) => view.weigh(proof),
-        Standing::Forgiven if view.speaks_of_this_spec() => Plan::Keep { awaiting: false, wake: None },
+        Standing::Proven if view.covered(proof) && view.supplied(*terms, lent.as_ref()) => {
+            view.weigh(proof, *terms, lent.as_ref())
+        }
+        Standing::Forgiven if view.speaks_of_this_spec() => view.forgiven(proof, *terms, lent.as_ref()),
         // Accepted, and not looked at yet.
         Standing::Proven | Standing::Forgiven => view.waiting(),
         Standing::Pending(state) => view.not_ready(Some(proof), Some(state), Progress::Reconciling),
@@ -172,7 +204,7 @@ impl View<'_> {
         claims.retain(|claim| claim.about != About::Suspended);
         claims.push(Claim::new(About::Suspended, Truth::True, reason, message));
         let details = WorkspaceBindingStatus { conditions: Vec::new(), ..self.previous().cloned().unwrap_or_default() };
-        self.say(claims, details, None)
+        Plan { projection: Projection::Untouched, word: self.say(claims, details, None) }
     }
 
     /// Whether the spec says what it said when the status was written, `suspend` aside.
@@ -201,20 +233,35 @@ impl View<'_> {
             not_checked(About::Authorized),
             not_checked(About::PermissionsGranted),
         ];
-        self.say(with_progress(claims, progress, reason, message), WorkspaceBindingStatus::default(), wake)
+        let claims = with_progress(claims, progress, reason, message);
+        Plan { projection: Projection::None, word: self.say(claims, WorkspaceBindingStatus::default(), wake) }
+    }
+
+    /// The connection is out of reach for the moment. Nothing is said, and what was made stays whole.
+    fn forgiven(&self, proof: &Proof, terms: Terms, lent: Option<&Lent>) -> Plan {
+        let projection = match (self.facts.secret, lent) {
+            (SecretStanding::Absent | SecretStanding::Own, Some(lent)) => self.content(proof, terms, lent),
+            (SecretStanding::Former | SecretStanding::Foreign, _) | (_, None) => None,
+        };
+        Plan { projection: projection.unwrap_or(Projection::Untouched), ..Plan::keep(false, None) }
     }
 
     /// No word of the connection yet. What the status says of this very spec stands; else silence ends after a while.
     fn waiting(&self) -> Plan {
         if self.speaks_of_this_spec() {
-            return Plan::Keep { awaiting: false, wake: None };
+            return Plan::keep(false, None);
         }
-        let end = self.facts.waiting_since.unwrap_or(self.now) + SILENT;
-        if self.now < end {
-            return Plan::Keep { awaiting: true, wake: Some(end) };
+        if let Some(end) = self.silence() {
+            return Plan::keep(true, Some(end));
         }
         // A connection that is being checked for the first time has no state either.
         self.not_ready(None, None, Progress::Reconciling)
+    }
+
+    /// When the silence ends in which something is awaited. `None` if it has.
+    fn silence(&self) -> Option<Timestamp> {
+        let end = self.facts.waiting_since.unwrap_or(self.now) + SILENT;
+        (self.now < end).then_some(end)
     }
 
     fn not_ready(&self, proof: Option<&Proof>, state: Option<State>, progress: Progress) -> Plan {
@@ -238,8 +285,32 @@ impl View<'_> {
         ];
         let carried = self.previous().cloned().unwrap_or_default();
         let connection = proof.map_or_else(|| carried.connection.clone(), |proof| Some(bound(proof)));
-        let details = WorkspaceBindingStatus { state, connection, conditions: Vec::new(), ..carried };
-        self.say(with_progress(claims, progress, reason, &message), details, None)
+        // What was made for an application stays as it is, unless it wants another one or none by now.
+        let wanted = self.secret_name();
+        let binding = carried.binding.clone().filter(|secret| Some(secret.name.as_str()) == wanted);
+        let projection = wanted.map_or(Projection::None, |name| Projection::AsItStands(name.to_owned()));
+        let details = WorkspaceBindingStatus { state, connection, binding, conditions: Vec::new(), ..carried };
+        let claims = with_progress(claims, progress, reason, &message);
+        Plan { projection, word: self.say(claims, details, None) }
+    }
+
+    /// Name of the Secret that the application wants.
+    fn secret_name(&self) -> Option<&str> {
+        self.binding.spec.projection.as_ref().map(|projection| projection.secret_name.as_str())
+    }
+
+    fn content(&self, proof: &Proof, terms: Terms, lent: &Lent) -> Option<Projection> {
+        let content = Content::of(self.secret_name()?, self.binding, proof, terms, lent);
+        Some(Projection::Present(Box::new(content)))
+    }
+
+    /// Whether the connection has lent by now what the projected Secret needs.
+    fn supplied(&self, terms: Terms, lent: Option<&Lent>) -> bool {
+        match Borrowing::of(self.binding, terms) {
+            Borrowing::Nothing => true,
+            Borrowing::Certificates => lent.is_some(),
+            Borrowing::Token => lent.is_some_and(|lent| lent.token),
+        }
     }
 
     /// Whether the proof speaks of every project and permission that the binding names.
@@ -254,66 +325,99 @@ impl View<'_> {
         })
     }
 
-    fn weigh(&self, proof: &Proof) -> Plan {
+    fn weigh(&self, proof: &Proof, terms: Terms, lent: Option<&Lent>) -> Plan {
         let found: Vec<_> = self.binding.spec.projects.iter().map(|bound| Found::of(bound, proof)).collect();
-        let gone: Vec<_> = found.iter().filter(|found| found.unusable).map(|found| found.status.key.as_ref()).collect();
-        let lacking: Vec<_> =
-            found.iter().filter(|found| !found.unusable && !found.status.missing.is_empty()).collect();
-        let unanswered = found.iter().any(|found| found.unanswered);
         let missing_summary = missing_line(&found);
-
-        let (reason, message) = if !gone.is_empty() {
-            let message = format!(
-                "Jira shows no usable project {}: missing, hidden from the account, or archived. Correct the key, or let the account see the project.",
-                listed(gone)
-            );
-            (Reason::ProjectNotFound, message)
-        } else if lacking.is_empty() {
-            (
-                Reason::BindingVerified,
-                format!("Every permission that the workspace needs on {} is granted.", self.project_line()),
-            )
-        } else {
-            (
-                Reason::PermissionsMissing,
-                format!(
-                    "The account lacks {missing_summary}. Ask an admin of Jira to grant what is missing; the check goes on by itself."
-                ),
-            )
-        };
-        let good = reason == Reason::BindingVerified;
-        let ready = if good { Truth::True } else { Truth::False };
-        let permissions = match (good, unanswered) {
-            (true, false) => Claim::new(About::PermissionsGranted, Truth::True, "Granted", &message),
-            (true, true) => {
+        let shortfall = shortfall(&found, &missing_summary);
+        if shortfall.is_none()
+            && self.facts.secret == SecretStanding::Former
+            && let Some(end) = self.silence()
+        {
+            return Plan::keep(true, Some(end));
+        }
+        let all_granted = format!("Every permission that the workspace needs on {} is granted.", self.project_line());
+        let permissions = match &shortfall {
+            Some(lack) => Claim::new(About::PermissionsGranted, Truth::False, lack.reason.as_str(), &lack.message),
+            None if found.iter().any(|found| found.unanswered) => {
                 let unknown = "This Jira does not say whether every permission is granted.";
                 Claim::new(About::PermissionsGranted, Truth::Unknown, "NotAnswered", unknown)
             }
-            (false, _) => Claim::new(About::PermissionsGranted, Truth::False, reason.as_str(), &message),
+            None => Claim::new(About::PermissionsGranted, Truth::True, "Granted", &all_granted),
         };
+        let state = if shortfall.is_some() { State::Interrupted } else { State::Authorized };
+        let wanting = shortfall.or_else(|| self.in_the_way()).or_else(|| self.without_token(terms));
+        let (truth, end) = match wanting {
+            Some(wanting) => (Truth::False, wanting),
+            None => (Truth::True, Finding::new(Reason::BindingVerified, Progress::Settled, all_granted)),
+        };
+        let Finding { reason, progress, message } = end;
         let claims = vec![
-            Claim::new(About::Ready, ready, reason.as_str(), &message),
+            Claim::new(About::Ready, truth, reason.as_str(), &message),
             accepted(),
             Claim::new(About::Authorized, Truth::True, "ConnectionVerified", "The connection is proven."),
             permissions,
         ];
+        let (projection, secret) = self.projected(proof, terms, lent);
         let details = WorkspaceBindingStatus {
-            state: Some(if good { State::Authorized } else { State::Interrupted }),
+            state: Some(state),
             connection: Some(bound(proof)),
             projects: found.into_iter().take(MOST_ENTRIES).map(|found| found.status).collect(),
             projects_summary: Some(self.project_line()),
             missing_summary: Some(missing_summary).filter(|line| !line.is_empty()),
+            binding: secret,
             ..WorkspaceBindingStatus::default()
         };
-        let progress = if good { Progress::Settled } else { Progress::Stalled };
-        self.say(with_progress(claims, progress, reason, &message), details, None)
+        let wake = (self.facts.secret == SecretStanding::Former).then(|| self.now + LOOKED_AT_AGAIN);
+        let claims = with_progress(claims, progress, reason, &message);
+        Plan { projection, word: self.say(claims, details, wake) }
+    }
+
+    /// The Secret that is to be made, and the status' word of it. Another Secret of the name is left alone.
+    fn projected(&self, proof: &Proof, terms: Terms, lent: Option<&Lent>) -> (Projection, Option<ProjectedSecret>) {
+        let Some(name) = self.secret_name().map(str::to_owned) else {
+            return (Projection::None, None);
+        };
+        let free = matches!(self.facts.secret, SecretStanding::Absent | SecretStanding::Own);
+        match lent.filter(|_| free).and_then(|lent| self.content(proof, terms, lent)) {
+            Some(content) => (content, Some(ProjectedSecret { name })),
+            None => (Projection::AsItStands(name), None),
+        }
+    }
+
+    /// Another Secret of the name that the application wants.
+    fn in_the_way(&self) -> Option<Finding> {
+        let name = self.secret_name()?;
+        match self.facts.secret {
+            SecretStanding::Absent | SecretStanding::Own => None,
+            SecretStanding::Former => Some(Finding::new(
+                Reason::SecretConflict,
+                Progress::Reconciling,
+                format!(
+                    "Secret {name} of a former binding of this name is still there. It is waited for until Kubernetes has removed it."
+                ),
+            )),
+            SecretStanding::Foreign => Some(Finding::new(
+                Reason::SecretConflict,
+                Progress::Stalled,
+                format!(
+                    "Secret {name} exists and is not this binding's own. Delete or rename it, or choose another spec.projection.secretName."
+                ),
+            )),
+        }
+    }
+
+    /// The application wants an access token and gets none.
+    fn without_token(&self, terms: Terms) -> Option<Finding> {
+        let obstacle = terms.obstacle().filter(|_| lending::wants_token(self.binding))?;
+        let message = format!("The projected Secret holds no access token, because {obstacle}.");
+        Some(Finding::new(Reason::AccessTokenUnavailable, Progress::Stalled, message))
     }
 
     fn project_line(&self) -> String {
         listed(self.binding.spec.projects.iter().map(|project| project.key.as_ref()))
     }
 
-    fn say(&self, claims: Vec<Claim>, details: WorkspaceBindingStatus, wake: Option<Timestamp>) -> Plan {
+    fn say(&self, claims: Vec<Claim>, details: WorkspaceBindingStatus, wake: Option<Timestamp>) -> Word {
         let wish = |name: &str| wish::echo(self.binding.metadata.annotations.as_ref(), name);
         let before = self.previous();
         let details = WorkspaceBindingStatus {
@@ -324,7 +428,7 @@ impl View<'_> {
                 .or_else(|| before.and_then(|status| status.last_handled_reconcile_at.clone())),
             ..details
         };
-        Plan::Say(Box::new(Statement { claims, details, wake }))
+        Word::Say(Box::new(Statement { claims, details, wake }))
     }
 }
 
@@ -353,6 +457,38 @@ fn bound(proof: &Proof) -> BoundConnection {
         deployment: proof.deployment,
         default_assignee: proof.default_assignee.clone(),
     }
+}
+
+/// Why a binding is ready or not, in one sentence.
+struct Finding {
+    reason: Reason,
+    progress: Progress,
+    message: String,
+}
+
+impl Finding {
+    const fn new(reason: Reason, progress: Progress, message: String) -> Self {
+        Self { reason, progress, message }
+    }
+}
+
+/// What Jira does not grant, or not show.
+fn shortfall(found: &[Found], missing_summary: &str) -> Option<Finding> {
+    let gone: Vec<_> = found.iter().filter(|found| found.unusable).map(|found| found.status.key.as_ref()).collect();
+    if !gone.is_empty() {
+        let message = format!(
+            "Jira shows no usable project {}: missing, hidden from the account, or archived. Correct the key, or let the account see the project.",
+            listed(gone)
+        );
+        return Some(Finding::new(Reason::ProjectNotFound, Progress::Stalled, message));
+    }
+    let lacking = found.iter().any(|found| !found.unusable && !found.status.missing.is_empty());
+    lacking.then(|| {
+        let message = format!(
+            "The account lacks {missing_summary}. Ask an admin of Jira to grant what is missing; the check goes on by itself."
+        );
+        Finding::new(Reason::PermissionsMissing, Progress::Stalled, message)
+    })
 }
 
 /// One project of the binding, held against the proof.

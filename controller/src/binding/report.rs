@@ -7,7 +7,8 @@ use kube::{ResourceExt, runtime::controller::Action};
 
 use super::{
     Error,
-    decide::{Plan, Statement},
+    act::Applied,
+    decide::{Statement, Word},
     memory::Memory,
 };
 use crate::{
@@ -19,23 +20,23 @@ use crate::{
     },
 };
 
-/// Publishes a plan and says when to come back.
+/// Publishes what was carried out and says when to come back.
 ///
 /// # Errors
 /// When the API server does not take the status.
 pub(super) async fn publish(
     binding: &WorkspaceBinding,
-    plan: Plan,
+    applied: Applied,
     memory: &mut Memory,
     ctx: &Context,
 ) -> Result<Action, Error> {
     let now = ctx.now();
-    let Statement { claims, details, wake } = match plan {
-        Plan::Keep { awaiting, wake } => {
+    let Statement { claims, details, wake } = match applied.word() {
+        Word::Keep { awaiting, wake } => {
             memory.waiting_since = awaiting.then(|| memory.waiting_since.unwrap_or(now));
             return Ok(action(wake.map(|wake| wake.duration_since(now).unsigned_abs())));
         }
-        Plan::Say(statement) => *statement,
+        Word::Say(statement) => *statement,
     };
     memory.waiting_since = None;
     let before = binding.status.clone().unwrap_or_default();

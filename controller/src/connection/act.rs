@@ -2,10 +2,16 @@
 //!
 //! In: a plan. Out: the same plan, applied. The status is built from an [`Applied`] and from nothing else.
 
+use std::sync::Arc;
+
 use crds::{JiraConnection, connection::status::Authorization};
 use kube::ResourceExt;
+use secrecy::ExposeSecret;
 
-use super::{Error, custody::Write, decide::plan::Plan, farewell, gather, handshake::Published, memory::Memory};
+use super::{
+    Error, custody::Write, decide::plan::Plan, facts::TokenEnd, farewell, gather, handshake::Published, memory::Memory,
+    references,
+};
 use crate::{
     auth::authorization_secret::{
         APPLICATION_URL, AUTHORIZE_AT, ApplicationLink, CONSUMER_KEY, CONSUMER_NAME, PAGE, PUBLIC_KEY,
@@ -15,6 +21,8 @@ use crate::{
         events::{Note, Tone},
         owned_secret::{Changes, Owner},
     },
+    lending::{Borrowing, LentToken, Loan},
+    proof::Standing,
     wish,
 };
 
@@ -42,7 +50,10 @@ pub(super) async fn run(
     memory.facts.trouble.clone_from(&plan.trouble);
     memory.facts.concluded = Some(connection.spec.clone());
     memory.facts.retain_projects(|key| plan.proof.projects.contains_key(key));
-    if ctx.proofs.publish(name.clone(), plan.proof.clone()) {
+    // In this order: who is woken by the proof finds what goes with it.
+    let lent = ctx.loans.publish(&name, loan(connection, &plan, memory, ctx));
+    let proven = ctx.proofs.publish(name.clone(), plan.proof.clone());
+    if lent || proven {
         ctx.wakes.bindings_of(&name, &ctx.stores);
     }
     farewell::prepare(connection, ctx).await?;
@@ -50,6 +61,28 @@ pub(super) async fn run(
         publish(connection, authorization, memory, ctx).await?;
     }
     Ok(Applied(plan))
+}
+
+/// What the connection lends to its bindings after this pass. `None` while it is not proven, or nobody borrows.
+fn loan(connection: &JiraConnection, plan: &Plan, memory: &Memory, ctx: &Context) -> Option<Loan> {
+    let proven = matches!(plan.proof.standing, Standing::Proven | Standing::Forgiven);
+    let borrowing = memory.facts.demand.as_ref()?.borrowing;
+    if !proven || borrowing == Borrowing::Nothing {
+        return None;
+    }
+    let wallet = memory.wallet.as_ref()?;
+    let bundle = connection.spec.tls.as_ref().and_then(|tls| tls.ca_ref.as_ref());
+    let bundle = bundle.and_then(|it| wallet.values.get(&(references::bundle(it), it.key.clone())));
+    let token = || {
+        let TokenEnd(ends_at) = *memory.facts.token.as_ref()?.outcome.as_ref().ok()?;
+        Some(LentToken { secret: wallet.access.clone()?, ends_at })
+    };
+    Some(Loan {
+        uid: plan.proof.uid.clone(),
+        generation: plan.proof.generation,
+        certificates: ctx.network.certificates(bundle.map(ExposeSecret::expose_secret)).map(Arc::from),
+        token: if borrowing == Borrowing::Token { token() } else { None },
+    })
 }
 
 /// Keeps the public half of the authorization Secret as the status tells it.

@@ -191,7 +191,7 @@ impl Custody {
         };
         match written {
             Ok(secret) => {
-                ctx.memories.wrote(owner.namespace(), &name, &secret.version);
+                ctx.own_writes.note(owner.namespace(), &name, &secret.version);
                 self.keep(which, Some(secret), ctx);
                 Ok(Write::Done)
             }

@@ -221,7 +221,18 @@ impl<'a> View<'a> {
         let Some(seen) = self.facts.token.as_ref().filter(usable) else {
             return Err(Stop::Ask(Question::Token));
         };
-        seen.outcome.as_ref().map(|_| ()).map_err(|problem| self.failed(problem, seen))
+        seen.outcome.as_ref().map_err(|problem| self.failed(problem, seen))?;
+        self.replaced()
+    }
+
+    /// Applications that hold the token get the next one ahead of its end. Trouble with that is none as long as it lasts.
+    fn replaced(&self) -> Result<(), Stop> {
+        let due = schedule::replacement(self).is_some_and(|due| due <= self.now);
+        let tried = self.facts.renewal.as_ref().is_some_and(|seen| {
+            seen.pass == self.facts.pass
+                || seen.outcome.as_ref().is_err_and(|problem| consent::must_wait(self, problem, seen))
+        });
+        if due && !tried { Err(Stop::Ask(Question::Replacement)) } else { Ok(()) }
     }
 
     fn identity(&self, method: Method<'_>) -> Result<(), Stop> {

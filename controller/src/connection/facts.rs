@@ -17,7 +17,10 @@ use super::{
     material::MaterialFault,
     reason::{Reason, Row},
 };
-use crate::jira::{Account, CloudId, IssueSecurity, Problem, Project, Server};
+use crate::{
+    jira::{Account, CloudId, IssueSecurity, Problem, Project, Server},
+    lending::Borrowing,
+};
 
 /// An answer, and when it was given.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +89,8 @@ pub struct Demand {
     pub namespaces: BTreeSet<String>,
     /// How many bindings name this connection and are refused.
     pub refused: usize,
+    /// The most that an accepted binding borrows for its projected Secret.
+    pub borrowing: Borrowing,
 }
 
 /// What to find out next.
@@ -111,6 +116,8 @@ pub enum Question {
     CloudId,
     /// A fresh access token, please.
     Token,
+    /// Another access token, please, ahead of the end of one that still lasts.
+    Replacement,
     /// Who are we there?
     Identity(Door),
     /// Which of these projects exist?
@@ -172,6 +179,8 @@ pub enum Answer {
     CloudId(Result<CloudId, Problem>),
     /// To [`Question::Token`].
     Token(Result<TokenEnd, Problem>),
+    /// To [`Question::Replacement`].
+    Replacement(Result<TokenEnd, Problem>),
     /// To [`Question::Identity`].
     Identity(Door, Result<Identity, Problem>),
     /// To [`Question::Projects`]: `None` for one that does not exist or is hidden.
@@ -202,6 +211,8 @@ impl Answer {
             | Self::Step(..)
             | Self::Renewal(..)
             | Self::CandidateRenewal(..)
+            // The one before still lasts.
+            | Self::Replacement(_)
             // The one in use tells.
             | Self::Candidate(_) => false,
             Self::Server(outcome) => out(outcome),
@@ -274,7 +285,7 @@ pub struct Facts {
     grant: Option<(Timestamp, u64)>,
     /// See [`Question::Step`]: when each was taken last, and what stood in its way.
     pub steps: BTreeMap<Step, Seen<()>>,
-    /// The last renewal of a grant.
+    /// The last renewal of a grant, or replacement of a token.
     pub renewal: Option<Seen<()>>,
     /// See [`Question::Server`].
     pub server: Option<Seen<Server>>,
@@ -362,6 +373,13 @@ impl Facts {
             }
             Answer::CloudId(outcome) => self.cloud_id = Some(seen(self.cloud_id.as_ref(), outcome, stamp)),
             Answer::Token(outcome) => self.token = Some(seen(self.token.as_ref(), outcome, stamp)),
+            Answer::Replacement(outcome) => {
+                let replaced = outcome.as_ref().map(|_| ()).map_err(Clone::clone);
+                self.renewal = Some(seen(self.renewal.as_ref(), replaced, stamp));
+                if outcome.is_ok() {
+                    self.token = Some(seen(self.token.as_ref(), outcome, stamp));
+                }
+            }
             Answer::Identity(door, outcome) => {
                 self.door = Some(door);
                 self.identity = Some(seen(self.identity.as_ref(), outcome, stamp));

@@ -38,6 +38,7 @@ use crate::{
     jira::{
         ApiBase, CloudId, Deployment, Gibberish, Jira, Network, PersonalAccessToken, Problem, Rejection, Session, Site,
     },
+    lending::{Borrowing, Terms},
     proof::ConnectionName,
 };
 
@@ -75,6 +76,7 @@ pub(super) async fn answer(
         | Question::Candidate
         | Question::CloudId
         | Question::Token
+        | Question::Replacement
         | Question::Identity(_)
         | Question::Projects(_)
         | Question::Grants(_)
@@ -106,6 +108,7 @@ pub(crate) async fn inquire(
             Answer::Candidate(candidate(wallet, deployment, cloud_id, now).await?)
         }
         Question::Token => Answer::Token(token(wallet, deployment, now).await),
+        Question::Replacement => Answer::Replacement(token(wallet, deployment, now).await),
         Question::Identity(door) => {
             Answer::Identity(door, identity(wallet, session(wallet, deployment, door, cloud_id)?).await)
         }
@@ -167,7 +170,9 @@ pub(crate) fn demanded<B: Borrow<WorkspaceBinding>>(
         let namespace = binding.namespace().unwrap_or_default();
         match acceptance::judge(connection, binding, labels.as_ref()) {
             Acceptance::Refused => demand.refused += 1,
-            Acceptance::Accepted { .. } => {
+            Acceptance::Accepted { credential } => {
+                let borrowing = Borrowing::of(binding, Terms::of(connection, credential));
+                demand.borrowing = demand.borrowing.max(borrowing);
                 demand.accepted += 1;
                 demand.namespaces.insert(namespace);
                 for project in &binding.spec.projects {

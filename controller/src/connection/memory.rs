@@ -11,7 +11,6 @@ use k8s_openapi::jiff::Timestamp;
 use super::{
     custody::Custody,
     facts::{Facts, Outdated},
-    references,
     wallet::Wallet,
 };
 use crate::proof::ConnectionName;
@@ -62,8 +61,6 @@ impl Memory {
 pub struct Memories {
     kept: Mutex<HashMap<ConnectionName, Memory>>,
     outdated: Mutex<HashMap<ConnectionName, Outdated>>,
-    /// `resourceVersion` of the operator's own last write, by namespace and name of the Secret.
-    own_writes: Mutex<HashMap<(String, String), String>>,
 }
 
 impl Memories {
@@ -92,26 +89,9 @@ impl Memories {
         self.outdated.lock().unwrap_or_else(PoisonError::into_inner).remove(name).unwrap_or_default()
     }
 
-    /// Notes a write of the operator's own to a Secret.
-    pub fn wrote(&self, namespace: &str, secret: &str, version: &str) {
-        let mut own = self.own_writes.lock().unwrap_or_else(PoisonError::into_inner);
-        own.insert((namespace.to_owned(), secret.to_owned()), version.to_owned());
-    }
-
-    /// Whether a Secret stands as the operator wrote it last.
-    pub fn is_own_write(&self, namespace: &str, secret: &str, version: &str) -> bool {
-        let own = self.own_writes.lock().unwrap_or_else(PoisonError::into_inner);
-        own.get(&(namespace.to_owned(), secret.to_owned())).is_some_and(|written| written == version)
-    }
-
     /// Forgets a connection that was deleted.
     pub fn forget(&self, name: &ConnectionName) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         self.take_outdated(name);
-        let (namespace, connection) = name;
-        let mut own = self.own_writes.lock().unwrap_or_else(PoisonError::into_inner);
-        for secret in references::owned(connection) {
-            own.remove(&(namespace.clone(), secret));
-        }
     }
 }

@@ -10,6 +10,7 @@ use super::{
     Connection, Jira,
     authority::Authority,
     budget::{Budgets, HostBudget, Turn, Urgency},
+    bundle,
     clients::{Clients, Egress, Settings, certificates},
     cloud_id::CloudId,
     denied_networks::DeniedNetworks,
@@ -32,6 +33,8 @@ struct Shared {
     api_url: Url,
     allowed: Vec<HostPattern>,
     proxy: Option<Proxy>,
+    /// The extra certificates, as PEM.
+    extra_ca: String,
     clients: Clients,
     budgets: Budgets,
     tally: RequestTally,
@@ -78,6 +81,7 @@ impl Network {
     /// # Panics
     /// When no rustls crypto provider is installed for the process; `main` installs one before anything else.
     pub fn new(config: NetworkConfig) -> Result<Self, NetworkFault> {
+        let extra_pem = bundle::certificates(&String::from_utf8_lossy(&config.extra_ca));
         let extra_ca = match config.extra_ca.trim_ascii() {
             [] => Vec::new(),
             pem => certificates(pem).map_err(NetworkFault::ExtraCa)?,
@@ -91,6 +95,7 @@ impl Network {
             api_url: atlassian(&config.atlassian_api_url)?,
             allowed: config.allowed_hosts,
             proxy: config.proxy,
+            extra_ca: extra_pem,
             clients,
             budgets: Budgets::default(),
             tally: RequestTally::default(),
@@ -130,6 +135,21 @@ impl Network {
             atlassian_client,
         };
         Ok(Jira { connection: Arc::new(connection) })
+    }
+
+    /// Certificates of the authorities, as PEM, that a connection with this bundle trusts besides the system's. `None` where
+    /// there are none. What else the bundle holds is left out.
+    #[must_use]
+    pub fn certificates(&self, bundle: Option<&str>) -> Option<String> {
+        let certificates = bundle.map(bundle::certificates).unwrap_or_default() + &self.0.extra_ca;
+        Some(certificates).filter(|it| !it.is_empty())
+    }
+
+    /// Base URL of the REST API of one Cloud site at Atlassian's gateway: where an OAuth 2.0 access token works, as
+    /// `https://api.atlassian.com/ex/jira/11111111-2222-3333-4444-555555555555`.
+    #[must_use]
+    pub fn cloud_api(&self, cloud_id: &CloudId) -> String {
+        self.gateway(cloud_id, "").to_string()
     }
 
     /// How often each endpoint was asked since the start, by how it ended. Pairs that never occurred are left out.

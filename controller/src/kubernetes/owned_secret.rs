@@ -1,21 +1,20 @@
-//! Secrets that the operator makes for a connection.
+//! Secrets that the operator makes for a connection or a binding.
 //!
-//! They are made by create and changed with the uid and the resourceVersion that were read, never by apply: two writers
-//! cannot both believe that they have written. A Secret that is not the connection's own is never touched.
+//! They are made by create, and changed and deleted with the uid and the resourceVersion that were read, never by apply: two
+//! writers cannot both believe that they have written. A Secret that is not the owner's own is never touched.
 
 use std::collections::BTreeMap;
 
-use crds::JiraConnection;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ObjectMeta, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde_json::json;
 
 use super::FIELD_MANAGER;
 
-/// A connection, as far as its Secrets are concerned.
+/// A connection or a binding, as far as its Secrets are concerned.
 #[derive(Clone, Debug)]
 pub struct Owner {
     namespace: String,
@@ -28,9 +27,9 @@ pub struct Owner {
 pub enum Found {
     /// Nothing.
     Absent,
-    /// The connection's own.
+    /// The owner's own.
     Owned(OwnedSecret),
-    /// Of a former connection of the same name: the garbage collector is about to remove it.
+    /// Of a former owner of the same kind and name: the garbage collector is about to remove it.
     Former,
     /// Somebody else's.
     Foreign,
@@ -43,6 +42,10 @@ pub struct OwnedSecret {
     uid: String,
     /// `metadata.resourceVersion`.
     pub version: String,
+    /// `type`, such as `Opaque`.
+    pub kind: String,
+    /// Whether Kubernetes lets nobody change the data any more.
+    pub immutable: bool,
     /// The data.
     pub data: BTreeMap<String, ByteString>,
 }
@@ -54,7 +57,7 @@ impl std::fmt::Debug for OwnedSecret {
 }
 
 /// New values by key; `None` removes the key.
-pub type Changes = BTreeMap<&'static str, Option<Vec<u8>>>;
+pub type Changes<K = &'static str> = BTreeMap<K, Option<Vec<u8>>>;
 
 /// Why a Secret was not written.
 #[derive(Debug, thiserror::Error)]
@@ -79,23 +82,23 @@ impl From<kube::Error> for WriteFault {
 }
 
 impl Owner {
-    /// The owner that `connection` is. `None` for an object that was never stored.
+    /// The owner that `object` is. `None` for one that was never stored.
     #[must_use]
-    pub fn of(connection: &JiraConnection) -> Option<Self> {
+    pub fn of<K: Resource<DynamicType = ()>>(object: &K) -> Option<Self> {
         Some(Self {
-            namespace: connection.namespace()?,
-            name: connection.name_any(),
-            reference: connection.controller_owner_ref(&())?,
+            namespace: object.namespace()?,
+            name: object.name_any(),
+            reference: object.controller_owner_ref(&())?,
         })
     }
 
-    /// Namespace of the connection and of its Secrets.
+    /// Namespace of the owner and of its Secrets.
     #[must_use]
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// Name of the connection.
+    /// Name of the owner.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -126,8 +129,7 @@ impl Owner {
     /// Tells whose a Secret is.
     #[must_use]
     pub fn recognise(&self, secret: Secret) -> Found {
-        let controller = secret.owner_references().iter().find(|owner| owner.controller == Some(true));
-        match controller {
+        match controller(&secret) {
             Some(owner) if owner.uid == self.reference.uid => Found::Owned(OwnedSecret::from(secret)),
             Some(owner) if owner.kind == self.reference.kind && owner.name == self.name => Found::Former,
             Some(_) | None => Found::Foreign,
@@ -164,14 +166,16 @@ impl Owner {
     ///
     /// # Errors
     /// [`WriteFault::Overtaken`] if somebody has.
-    pub async fn change(
+    pub async fn change<K: AsRef<str>>(
         &self,
         client: &Client,
         secret: &OwnedSecret,
-        changes: &Changes,
+        changes: &Changes<K>,
     ) -> Result<OwnedSecret, WriteFault> {
-        let data: serde_json::Map<_, _> =
-            changes.iter().map(|(key, value)| ((*key).to_owned(), json!(value.clone().map(ByteString)))).collect();
+        let data: serde_json::Map<_, _> = changes
+            .iter()
+            .map(|(key, value)| (key.as_ref().to_owned(), json!(value.clone().map(ByteString))))
+            .collect();
         let patch = json!({
             "metadata": { "uid": secret.uid, "resourceVersion": secret.version },
             "data": data,
@@ -180,6 +184,24 @@ impl Owner {
         let written = self.api(client).patch(&secret.name, &params, &Patch::Merge(&patch)).await?;
         Ok(OwnedSecret::from(written))
     }
+
+    /// Deletes a Secret that nobody has written since it was read.
+    ///
+    /// # Errors
+    /// [`WriteFault::Overtaken`] if somebody has, or has deleted it.
+    pub async fn remove(&self, client: &Client, secret: &OwnedSecret) -> Result<(), WriteFault> {
+        let preconditions =
+            Preconditions { uid: Some(secret.uid.clone()), resource_version: Some(secret.version.clone()) };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        self.api(client).delete(&secret.name, &params).await?;
+        Ok(())
+    }
+}
+
+/// The owner that an object is controlled by.
+#[must_use]
+pub fn controller<K: ResourceExt>(object: &K) -> Option<&OwnerReference> {
+    object.owner_references().iter().find(|owner| owner.controller == Some(true))
 }
 
 /// The label that says who looks after an object.
@@ -191,6 +213,8 @@ impl From<Secret> for OwnedSecret {
             name: secret.name_any(),
             uid: secret.metadata.uid.unwrap_or_default(),
             version: secret.metadata.resource_version.unwrap_or_default(),
+            kind: secret.type_.unwrap_or_default(),
+            immutable: secret.immutable.unwrap_or_default(),
             data: secret.data.unwrap_or_default(),
         }
     }
@@ -198,6 +222,7 @@ impl From<Secret> for OwnedSecret {
 
 #[cfg(test)]
 mod tests {
+    use crds::JiraConnection;
     use rstest::rstest;
     use serde_json::Value;
 

@@ -450,6 +450,9 @@ pub struct Issue {
     /// Summary.
     #[serde(default)]
     pub summary: String,
+    /// Id of the account that it is assigned to. Absent: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
     /// Security level. Absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_level: Option<u64>,

@@ -77,6 +77,7 @@ const OBJECT_NAME: &str = "should match '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$'";
 #[case::with_an_empty_secret_name(json!({ "projection": { "secretName": "" } }), "spec.projection.secretName", "should be at least 1 chars long")]
 #[case::with_a_secret_name_too_long(json!({ "projection": { "secretName": longest(254) } }), "spec.projection.secretName", "may not be more than 253 bytes")]
 #[case::with_a_secret_name_that_no_secret_can_have(json!({ "projection": { "secretName": "web_jira" } }), "spec.projection.secretName", OBJECT_NAME)]
+#[case::with_a_secret_name_of_a_connection(json!({ "projection": { "secretName": "acme.jira-grant" } }), "spec.projection", "Secrets of such names are those of connections")]
 #[case::with_another_credential(json!({ "projection": { "secretName": "web", "credential": "RefreshToken" } }), "spec.projection.credential", "supported values: \"None\", \"AccessToken\"")]
 #[case::with_text_for_suspend(json!({ "suspend": "yes" }), "spec.suspend", "must be of type boolean")]
 #[tokio::test]

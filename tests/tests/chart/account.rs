@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use tests::{
     chart::template,
     controlplane,
-    stage::{Stage, Way},
+    stage::{Kind, Seen, Stage, Way},
 };
 
 use super::{
-    act::{Act, Answer, act, assert_all, connection_uid, eventually, furnished, install},
+    act::{Act, Answer, act, assert_all, eventually, furnished, install, uids},
     manifests,
     release::define_own_kinds,
 };
@@ -35,7 +35,7 @@ impl Reach {
 }
 
 /// Everything that the operator asks for in the namespace that it works in and in its own.
-fn needs(reach: Reach, namespace: &str, own: &str, connection_uid: &str) -> Vec<Act> {
+fn needs(reach: Reach, namespace: &str, own: &str, [connection_uid, binding_uid]: [&str; 2]) -> Vec<Act> {
     let (group, core) = ("/apis/issuetracking.dev/v1alpha1", "/api/v1");
     let all = match reach {
         Reach::Cluster => String::new(),
@@ -56,6 +56,9 @@ fn needs(reach: Reach, namespace: &str, own: &str, connection_uid: &str) -> Vec<
         act("get", format!("{core}/namespaces/{namespace}/configmaps/ca")),
         act("create", &secrets).with(grant_secret(connection_uid)),
         act("patch", format!("{secrets}/acme.jira-grant")).with(json!({ "data": { "claim": "" } })),
+        act("create", &secrets).with(projected_secret(binding_uid)),
+        act("patch", format!("{secrets}/web-jira")).with(json!({ "data": { "projects": "V0VC" } })),
+        act("delete", format!("{secrets}/web-jira")),
         act("patch", format!("{group}/namespaces/{namespace}/jiraconnections/acme"))
             .with(json!({ "metadata": { "finalizers": ["issuetracking.dev/revoke"] } })),
         act("create", format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events")).with(event(namespace)),
@@ -89,6 +92,20 @@ pub(super) fn grant_secret(connection_uid: &str) -> Value {
     })
 }
 
+/// The Secret that the operator makes for the binding `web`.
+pub(super) fn projected_secret(binding_uid: &str) -> Value {
+    json!({
+        "metadata": {
+            "name": "web-jira",
+            "ownerReferences": [{
+                "apiVersion": "issuetracking.dev/v1alpha1", "kind": "WorkspaceBinding", "name": "web",
+                "uid": binding_uid, "controller": true,
+            }],
+        },
+        "type": "servicebinding.io/jira",
+    })
+}
+
 fn event(namespace: &str) -> Value {
     json!({
         "metadata": { "generateName": "acme-" },
@@ -109,7 +126,6 @@ fn excesses(namespace: &str, own: &str) -> Vec<Act> {
         act("create", format!("/api/v1/{in_namespace}/pods")).with(named("pod")),
         act("delete", format!("/api/v1/{in_namespace}")),
         act("patch", format!("/api/v1/{in_namespace}")).with(json!({ "metadata": { "labels": { "team": "web" } } })),
-        act("delete", format!("/api/v1/{in_namespace}/secrets/credential")),
         act("deletecollection", format!("/api/v1/{in_namespace}/secrets")),
         act("update", format!("/api/v1/{in_namespace}/secrets/credential")).with(named("credential")),
         act("create", format!("/api/v1/{in_namespace}/configmaps")).with(named("new")),
@@ -168,10 +184,9 @@ async fn the_operator_can_do_what_it_needs_and_nothing_else(#[case] reach: Reach
     let client = account(&own, &reach.values(&namespace)).await;
     rights_in_force(&client, &namespace).await;
 
-    assert_all(&client, &needs(reach, &namespace, &own, &connection_uid(&namespace).await), |answer| {
-        *answer == Answer::Done
-    })
-    .await;
+    let [connection, binding] = uids(&namespace).await;
+    let needs = needs(reach, &namespace, &own, [&connection, &binding]);
+    assert_all(&client, &needs, |answer| *answer == Answer::Done).await;
     assert_all(&client, &excesses(&namespace, &own), |answer| *answer == Answer::Forbidden).await;
 
     let elsewhere = match reach {
@@ -234,22 +249,31 @@ async fn the_roles_hold_exactly_what_the_operator_needs(#[case] reach: Reach) {
     let shown: Vec<_> = shown.iter().map(|name| format!("--show-only=templates/{name}.yaml")).collect();
     let shown: Vec<_> = shown.iter().map(String::as_str).chain(["--set", "image.repository=operator"]).collect();
     let rendered = template("own", "own", &reach.values("tenant"), &shown).await.unwrap();
-    let needed: BTreeSet<_> = needs(reach, "tenant", "own", "uid").iter().map(Act::rule).collect();
+    let needed: BTreeSet<_> = needs(reach, "tenant", "own", ["uid", "uid"]).iter().map(Act::rule).collect();
     assert_eq!(granted(&rendered), needed);
 }
 
 /// The real operator, with the account and all else of `config/install.yaml`.
 #[tokio::test]
-async fn a_connection_gets_ready_with_what_is_installed_and_the_operator_asks_for_nothing_it_may_not_do() {
+async fn both_kinds_get_ready_with_what_is_installed_and_the_operator_asks_for_nothing_it_may_not_do() {
     let control_plane = controlplane::shared().await;
     let mark = control_plane.audit().mark().await.unwrap();
     manifests::apply_install_yaml().await;
 
     let stage = Stage::open("ready").await;
     stage.connect("acme", Way::PersonalAccessToken, &["WEB"]).await;
-    stage.until(tests::stage::Kind::Connection, "acme", "the connection is ready", |seen| seen.is("Ready")).await;
+    stage.until(Kind::Connection, "acme", "the connection is ready", |seen| seen.is("Ready")).await;
+    let spec = json!({
+        "connectionRef": { "name": "acme" }, "workspace": "web", "projects": [{ "key": "WEB" }],
+        "projection": { "secretName": "web-jira" },
+    });
+    stage.apply(Kind::Binding, "web", spec).await;
+    let secret = |seen: &Seen| seen.0["status"]["binding"]["name"].clone();
+    stage.until(Kind::Binding, "web", "with a Secret", |seen| secret(seen) == "web-jira").await;
+    stage.merge(Kind::Binding, "web", json!({ "spec": { "projection": null } })).await;
+    stage.until(Kind::Binding, "web", "without a Secret", |seen| secret(seen).is_null()).await;
 
-    let needed: BTreeSet<_> = needs(Reach::Cluster, "tenant", "own", "uid").iter().map(Act::rule).collect();
+    let needed: BTreeSet<_> = needs(Reach::Cluster, "tenant", "own", ["uid", "uid"]).iter().map(Act::rule).collect();
     let name = tests::chart::RELEASE;
     let events = control_plane.audit().since(mark).await.unwrap();
     let resource = |resource: String, subresource: Option<String>| match subresource {

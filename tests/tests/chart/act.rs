@@ -180,12 +180,15 @@ pub(crate) async fn furnished(prefix: &str) -> String {
     namespace
 }
 
-/// The uid of the connection `acme` of a furnished namespace.
-pub(crate) async fn connection_uid(namespace: &str) -> String {
-    let path = format!("/apis/issuetracking.dev/v1alpha1/namespaces/{namespace}/jiraconnections/acme");
+/// The uids of the connection `acme` and the binding `web` of a furnished namespace.
+pub(crate) async fn uids(namespace: &str) -> [String; 2] {
     let client = controlplane::shared().await.client().await.unwrap();
-    let connection: Value = client.request(http::Request::get(path).body(Vec::new()).unwrap()).await.unwrap();
-    connection["metadata"]["uid"].as_str().unwrap().to_owned()
+    let uid = async |object: &str| {
+        let path = format!("/apis/issuetracking.dev/v1alpha1/namespaces/{namespace}/{object}");
+        let object: Value = client.request(http::Request::get(path).body(Vec::new()).unwrap()).await.unwrap();
+        object["metadata"]["uid"].as_str().unwrap().to_owned()
+    };
+    [uid("jiraconnections/acme").await, uid("workspacebindings/web").await]
 }
 
 pub(crate) async fn furnish(namespace: &str) {
@@ -202,7 +205,8 @@ spec:
 apiVersion: issuetracking.dev/v1alpha1
 kind: WorkspaceBinding
 metadata: {{ name: web, namespace: {namespace} }}
-spec: {{ connectionRef: {{ name: acme }}, workspace: web, projects: [{{ key: WEB }}] }}
+# Suspended, so that no operator at work minds a Secret that a test makes in its name.
+spec: {{ connectionRef: {{ name: acme }}, workspace: web, projects: [{{ key: WEB }}], suspend: true }}
 ---
 apiVersion: v1
 kind: Secret

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tests::controlplane::{self, ControlPlane, Options};
 
 use super::{
-    account::{account, grant_secret, rights_in_force},
-    act::{Act, Answer, act, assert_all, connection_uid, eventually, furnished, install},
+    account::{account, grant_secret, projected_secret, rights_in_force},
+    act::{Act, Answer, act, assert_all, eventually, furnished, install, uids},
     release::define_own_kinds,
 };
 
@@ -47,13 +47,16 @@ async fn the_operator_writes_no_secret_but_its_own() {
     let secrets = format!("/api/v1/namespaces/{namespace}/secrets");
     // A dry run passes admission as the real request does, and leaves nothing when it passes.
     let create = |secret: Value| act("create", format!("{secrets}?dryRun=All")).with(secret);
-    let grant_secret = grant_secret(&connection_uid(&namespace).await);
+    let [connection, binding] = uids(&namespace).await;
+    let (grant_secret, projected_secret) = (grant_secret(&connection), projected_secret(&binding));
     // With a JSON merge patch applied.
-    let changed = |patch: &Value| {
-        let mut secret = grant_secret.clone();
+    let patched = |secret: &Value, patch: &Value| {
+        let mut secret = secret.clone();
         merge(&mut secret, patch);
         secret
     };
+    let changed = |patch: &Value| patched(&grant_secret, patch);
+    let reprojected = |patch: &Value| patched(&projected_secret, patch);
     let name = |name: &str| json!({ "metadata": { "name": name } });
 
     let foreign = create(json!({ "metadata": { "name": "foreign" }, "type": "Opaque" }));
@@ -76,6 +79,16 @@ async fn the_operator_writes_no_secret_but_its_own() {
         create(changed(&json!({ "metadata": { "ownerReferences": owner("JiraConnection", "other", true) } }))),
         create(changed(&json!({ "metadata": { "ownerReferences": owner("JiraConnection", "acme", false) } }))),
         create(changed(&json!({ "metadata": { "ownerReferences": owner("WorkspaceBinding", "acme", true) } }))),
+        create(reprojected(&json!({ "type": "Opaque" }))),
+        create(reprojected(&json!({ "type": "servicebinding.io/postgresql" }))),
+        create(reprojected(&name("acme.jira-grant"))),
+        create(reprojected(&name("other.jira-authorization"))),
+        create(reprojected(&json!({ "metadata": { "ownerReferences": null } }))),
+        create(reprojected(&json!({ "metadata": { "ownerReferences": owner("JiraConnection", "acme", true) } }))),
+        create(reprojected(&json!({ "metadata": { "ownerReferences": owner("WorkspaceBinding", "web", false) } }))),
+        create(reprojected(&json!({ "metadata": { "ownerReferences": [{
+            "apiVersion": "example.org/v1", "kind": "WorkspaceBinding", "name": "web", "uid": "u-1", "controller": true,
+        }] } }))),
         act("patch", format!("{secrets}/credential")).with(json!({ "stringData": { "token": "stolen" } })),
         // A Secret that somebody else has put in the way is not adopted.
         act("patch", format!("{secrets}/acme.jira-authorization"))
@@ -98,8 +111,22 @@ async fn the_operator_writes_no_secret_but_its_own() {
         act("create", &secrets).with(grant_secret.clone()),
         create(owned),
         act("patch", &grant).with(json!({ "stringData": { "grant": "{}" } })),
+        act("create", &secrets).with(projected_secret.clone()),
+        act("patch", format!("{secrets}/web-jira")).with(json!({ "stringData": { "projects": "WEB" } })),
     ];
     assert_all(&client, &allowed, |answer| *answer == Answer::Done).await;
+    let kept = [
+        act("delete", &grant),
+        act("delete", format!("{secrets}/credential")),
+        act("delete", format!("{secrets}/acme.jira-authorization")),
+    ];
+    assert_all(
+        &client,
+        &kept,
+        |answer| matches!(answer, Answer::Denied(words) if words.contains("The operator deletes no Secret but those of the type servicebinding.io/jira.")),
+    )
+    .await;
+    assert_all(&client, &[act("delete", format!("{secrets}/web-jira"))], |answer| *answer == Answer::Done).await;
     let disowned = act("patch", &grant).with(json!({ "metadata": { "ownerReferences": null } }));
     assert_all(&client, &[disowned], |answer| matches!(answer, Answer::Denied(_))).await;
 
@@ -145,34 +172,6 @@ async fn the_operator_writes_no_connection_but_for_its_finalizer() {
     let administrator = controlplane::shared().await.client().await.unwrap();
     assert_all(&administrator, &[patch(json!({ "spec": { "suspend": true } }))], |answer| *answer == Answer::Done)
         .await;
-}
-
-/// RBAC refuses a deletion first, so this account gets the right that the operator does not have.
-#[tokio::test]
-async fn the_operator_deletes_no_secret_even_with_the_right() {
-    define_own_kinds().await;
-    let control_plane = controlplane::shared().await;
-    let own = control_plane.namespace("jira-connection-operator").await.unwrap();
-    let namespace = furnished("tenant").await;
-    let client = account(&own, "").await;
-    let right = format!(
-        "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {{ name: too-much, namespace: {namespace} }}
-roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin }}
-subjects: [{{ kind: ServiceAccount, name: {own}, namespace: {own} }}]
-"
-    );
-    control_plane.apply_yaml(&right).await.unwrap();
-    // A dry run, because it may come before the policy is in force.
-    let delete = act("delete", format!("/api/v1/namespaces/{namespace}/secrets/credential?dryRun=All"));
-    let words = eventually("the deletion is denied", async || match delete.by(&client).await {
-        Answer::Denied(words) => Some(words),
-        _ => None,
-    })
-    .await;
-    assert!(words.contains("The operator deletes no Secret."), "{words}");
 }
 
 #[tokio::test]

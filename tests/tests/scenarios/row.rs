@@ -209,6 +209,11 @@ pub(crate) mod binding {
         Row::new(Some(state), &conditions)
     }
 
+    /// All is well but for the projected Secret.
+    pub(crate) fn unprojected(reason: &str, progress: Progress) -> Row {
+        proven().with("Ready", &format!("False {reason}")).with(progress.about(), &format!("True {reason}"))
+    }
+
     /// A permission or a project is missing.
     pub(crate) fn lacking(reason: &str) -> Row {
         let no = format!("False {reason}");

@@ -35,7 +35,9 @@ const BINDING: &Rows = &[
     (&["NotPermitted"], &[IN_PROGRESS, FAILED]),
     // As the connection stands.
     (&["ConnectionNotReady"], &[IN_PROGRESS, FAILED]),
-    (&["PermissionsMissing", "ProjectNotFound", "SecretConflict"], &[FAILED]),
+    (&["PermissionsMissing", "ProjectNotFound", "AccessTokenUnavailable"], &[FAILED]),
+    // In progress while it is that of a former binding of the same name.
+    (&["SecretConflict"], &[IN_PROGRESS, FAILED]),
     (&["Suspended"], &[IN_PROGRESS]),
 ];
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::*;
 use crate::proof::GrantedKeys;
 
+mod projection;
 mod verdicts;
 
 fn noon() -> Timestamp {
@@ -67,18 +68,23 @@ fn proof(standing: Standing, projects: &[(&str, ProjectProof)]) -> Facts {
         standing,
         url: "https://jira.example".into(),
         deployment: Deployment::DataCenter,
+        cloud_id: None,
         default_assignee: Some("bot".into()),
         projects,
     };
-    Facts { admission: Admission::Accepted { proof: Some(Arc::new(proof)) }, waiting_since: None, concluded: None }
+    admitted(Admission::Accepted { terms: Terms::NotAllowed, lent: None, proof: Some(Arc::new(proof)) })
+}
+
+fn admitted(admission: Admission) -> Facts {
+    Facts { admission, secret: SecretStanding::Absent, waiting_since: None, concluded: None }
 }
 
 fn refused() -> Facts {
-    Facts { admission: Admission::Refused, waiting_since: None, concluded: None }
+    admitted(Admission::Refused)
 }
 
 fn unproven() -> Facts {
-    Facts { admission: Admission::Accepted { proof: None }, waiting_since: None, concluded: None }
+    admitted(Admission::Accepted { terms: Terms::NotAllowed, lent: None, proof: None })
 }
 
 /// Facts of a pass after the status was written for the spec that a binding has.
@@ -97,7 +103,7 @@ fn change(binding: &mut WorkspaceBinding, edit: impl FnOnce(&mut WorkspaceBindin
 
 /// Applies a plan as `report` does.
 fn apply(binding: &mut WorkspaceBinding, plan: &Plan, now: Timestamp) {
-    let Plan::Say(statement) = plan else { return };
+    let Word::Say(statement) = &plan.word else { return };
     let before = binding.status.as_ref().map_or(&[][..], |status| &status.conditions);
     let conditions = condition::merge(before, &statement.claims, binding.metadata.generation, now);
     binding.status = Some(WorkspaceBindingStatus { conditions, ..statement.details.clone() });
@@ -180,10 +186,11 @@ fn details_vanish_when_acceptance_ends() {
 #[test]
 fn a_refusal_stalls_after_two_minutes() {
     let mut binding = binding();
-    let Plan::Say(first) = plan(&binding, &refused(), noon()) else { panic!("a refusal is said") };
+    let first = plan(&binding, &refused(), noon());
+    let Word::Say(said) = &first.word else { panic!("a refusal is said") };
     let end = noon() + PATIENCE;
-    assert_eq!(first.wake, Some(end));
-    apply(&mut binding, &Plan::Say(first), noon());
+    assert_eq!(said.wake, Some(end));
+    apply(&mut binding, &first, noon());
     let later = plan(&binding, &refused(), end);
     apply(&mut binding, &later, end);
     assert_eq!(verdict(&binding), "Failed");
@@ -195,13 +202,13 @@ fn a_connection_in_grace_leaves_the_binding_unwritten() {
     let proven = plan(&binding, &proof(Standing::Proven, &all()), noon());
     apply(&mut binding, &proven, noon());
     let plan = plan(&binding, &proof(Standing::Forgiven, &[]), noon());
-    assert_eq!(plan, Plan::Keep { awaiting: false, wake: None });
+    assert_eq!(plan, Plan::keep(false, None));
 }
 
 #[test]
 fn the_first_word_of_the_connection_is_awaited_in_silence_for_a_while() {
     let mut binding = binding();
-    assert_eq!(plan(&binding, &unproven(), noon()), Plan::Keep { awaiting: true, wake: Some(noon() + SILENT) });
+    assert_eq!(plan(&binding, &unproven(), noon()), Plan::keep(true, Some(noon() + SILENT)));
     let waited = Facts { waiting_since: Some(noon()), ..unproven() };
     let said = plan(&binding, &waited, noon() + SILENT);
     apply(&mut binding, &said, noon() + SILENT);
@@ -213,14 +220,14 @@ fn a_restart_writes_nothing_until_the_connection_is_proven_again() {
     let mut binding = binding();
     let proven = plan(&binding, &proof(Standing::Proven, &all()), noon());
     apply(&mut binding, &proven, noon());
-    assert_eq!(plan(&binding, &unproven(), noon()), Plan::Keep { awaiting: false, wake: None });
+    assert_eq!(plan(&binding, &unproven(), noon()), Plan::keep(false, None));
 }
 
 #[test]
 fn a_proof_that_does_not_speak_of_every_project_is_waited_for() {
     let binding = binding();
     let facts = proof(Standing::Proven, &[("WEB", project(&[]))]);
-    assert!(matches!(plan(&binding, &facts, noon()), Plan::Keep { awaiting: true, .. }));
+    assert!(matches!(plan(&binding, &facts, noon()).word, Word::Keep { awaiting: true, .. }));
 }
 
 #[test]
@@ -235,7 +242,7 @@ fn a_proof_that_does_not_speak_of_every_permission_is_waited_for() {
         ..project(held)
     };
     let facts = proof(Standing::Proven, &[("WEB", narrow(&[])), ("APP", narrow(&["BROWSE_PROJECTS"]))]);
-    assert!(matches!(plan(&binding, &facts, noon()), Plan::Keep { awaiting: true, .. }));
+    assert!(matches!(plan(&binding, &facts, noon()).word, Word::Keep { awaiting: true, .. }));
 }
 
 fn untouched(_: &mut WorkspaceBindingSpec) {}
@@ -368,10 +375,10 @@ proptest! {
             concluded = concluded.filter(|_| !restarted);
             let plan = plan(&binding, &Facts { concluded: concluded.clone(), ..facts }, now);
             apply(&mut binding, &plan, now);
-            if plan.concludes() {
+            if plan.word.concludes() {
                 concluded = Some(binding.spec.clone());
             }
-            if plan.concludes() && !suspend {
+            if plan.word.concludes() && !suspend {
                 looked_at = Some(binding.spec.projects.clone());
             }
             let Some(status) = &binding.status else { continue };

@@ -234,14 +234,17 @@ pub(super) fn renewed(view: &View<'_>) -> Result<(), Stop> {
     }
 }
 
-fn must_wait(view: &View<'_>, problem: &Problem, seen: &Seen<()>) -> bool {
+/// Whether what has failed is not to be tried again yet.
+pub(super) fn must_wait(view: &View<'_>, problem: &Problem, seen: &Seen<()>) -> bool {
     schedule::again(view, problem, seen).is_none_or(|again| view.now < again)
 }
 
-/// When the grant is to be renewed, or that is to be tried again.
+/// When the grant is to be renewed, or a token to be replaced, or that is to be tried again.
 pub(super) fn renewal_due(view: &View<'_>) -> Option<Timestamp> {
-    let held = view.facts.known_handshake()?.held()?;
-    let planned = schedule::renewal(view, held);
+    let planned = match view.facts.known_handshake() {
+        Some(handshake) => schedule::renewal(view, handshake.held()?),
+        None => schedule::replacement(view)?,
+    };
     let due = match &view.facts.renewal {
         Some(seen) if planned <= view.now => match &seen.outcome {
             // A token that ends as soon as it is given is renewed for each check, and not in between.

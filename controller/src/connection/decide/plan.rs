@@ -73,7 +73,7 @@ pub(super) fn conclude(view: View<'_>, finding: Finding, trouble: Trouble) -> Pl
     let verdict = Verdict::of(&view, &finding);
     let claims = claims(&view, &finding, &verdict);
     let details = details(&view, &finding, &verdict);
-    let proof = proof(&view, &claims, details.default_assignee.clone(), verdict.state);
+    let proof = proof(&view, &claims, &details);
     let early = [verdict.boundary, wish(&view, &finding), consent::attempt_due(&view)].into_iter().flatten();
     let wake = early.chain(finding.again).min();
     let lasting = trouble == Trouble::Lasting

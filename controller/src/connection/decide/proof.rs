@@ -1,7 +1,7 @@
 //! What the bindings may rely on after a pass.
 
 use crds::{
-    State,
+    JiraConnectionStatus, State,
     jira::{IssueSecurityVisibility, ProjectKey},
 };
 
@@ -13,22 +13,18 @@ use crate::{
     proof::{Existence, GrantedKeys, ProjectProof, Proof, Standing},
 };
 
-/// The proof that a pass amounts to.
-pub(super) fn proof(
-    view: &View<'_>,
-    claims: &[Claim],
-    default_assignee: Option<String>,
-    state: Option<State>,
-) -> Proof {
+/// The proof that a pass amounts to, with these claims and details.
+pub(super) fn proof(view: &View<'_>, claims: &[Claim], details: &JiraConnectionStatus) -> Proof {
     let wanted = view.facts.demand.as_ref().map(|demand| view.wanted_projects(demand)).unwrap_or_default();
     let seen = |key: &ProjectKey| view.facts.projects.contains_key(key);
     Proof {
         uid: view.connection.metadata.uid.clone().unwrap_or_default(),
         generation: view.connection.metadata.generation,
-        standing: standing(claims, state),
+        standing: standing(claims, details.state),
         url: view.spec().url.clone(),
         deployment: view.spec().deployment,
-        default_assignee,
+        cloud_id: details.server.as_ref().and_then(|server| server.cloud_id.clone()),
+        default_assignee: details.default_assignee.clone(),
         projects: wanted.into_iter().filter(seen).map(|key| (key.clone(), project_proof(view, &key))).collect(),
     }
 }

@@ -5,17 +5,19 @@ use std::{
     time::Duration,
 };
 
+use crds::connection::auth::Method;
 use k8s_openapi::jiff::Timestamp;
 
 use super::{TOKEN_MARGIN, refusal, view::View};
 use crate::{
     connection::{
-        facts::Seen,
+        facts::{Seen, TokenEnd},
         finding::{self, Finding},
         handshake::HeldGrant,
         reason::Row,
     },
     jira::Problem,
+    lending::Borrowing,
 };
 
 /// How often version, site, projects and issue security are looked at.
@@ -29,6 +31,9 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 
 /// Longest time that a renewed grant is left alone, whatever its token's end.
 const LONGEST_REST: Duration = Duration::from_secs(10);
+
+/// Shortest life of a token that is replaced ahead of its end. One that ends sooner is asked for at each check.
+const SHORTEST_LIFE: Duration = Duration::from_secs(10);
 
 /// How long before its end a token is renewed at the earliest.
 const LONGEST_AHEAD: Duration = Duration::from_secs(24 * 3600);
@@ -73,10 +78,27 @@ pub(super) fn renewal(view: &View<'_>, held: &HeldGrant) -> Timestamp {
     if !held.renewable {
         return held.token_ends_at;
     }
-    let ahead = (life(held) / 6).min(LONGEST_AHEAD);
+    held.token_ends_at - ahead(view, life(held), held.renewals)
+}
+
+/// When a token of client credentials that applications hold is to be replaced: as early as a grant is renewed, so that the
+/// next one has reached them when it ends. `None` where nobody borrows it.
+pub(super) fn replacement(view: &View<'_>) -> Option<Timestamp> {
+    let borrowed = view.facts.demand.as_ref().is_some_and(|demand| demand.borrowing == Borrowing::Token);
+    if !borrowed || !matches!(view.spec().auth.method(), Some(Method::OAuth2ClientCredentials(_))) {
+        return None;
+    }
+    let seen = view.facts.token.as_ref()?;
+    let TokenEnd(end) = *seen.outcome.as_ref().ok()?;
+    let life = Duration::try_from(end.duration_since(seen.at)).unwrap_or_default();
+    (SHORTEST_LIFE <= life).then(|| end - ahead(view, life, seen.number))
+}
+
+/// How long ahead of its end a token is followed by the next one. `number` tells it from those before.
+fn ahead(view: &View<'_>, life: Duration, number: u64) -> Duration {
     let mut hasher = DefaultHasher::new();
-    (&view.connection.metadata.uid, held.renewals).hash(&mut hasher);
-    held.token_ends_at - ahead.mul_f64(0.6 + 0.4 * spread(&hasher))
+    (&view.connection.metadata.uid, number).hash(&mut hasher);
+    (life / 6).min(LONGEST_AHEAD).mul_f64(0.6 + 0.4 * spread(&hasher))
 }
 
 /// How long before its end the token of a grant is no longer used for a new check.

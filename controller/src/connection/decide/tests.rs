@@ -2,6 +2,7 @@
 //!
 //! A [`World`] answers the questions; `decide` is run against it as `reconcile` would, without a clock or a client.
 
+mod borrowed;
 mod candidate;
 mod consent;
 
@@ -147,6 +148,7 @@ impl World {
             Question::Server => Answer::Server(self.server.clone()),
             Question::CloudId => Answer::CloudId(self.cloud_id.clone()),
             Question::Token => Answer::Token(self.token.clone().map(|()| TokenEnd(now + minutes(60)))),
+            Question::Replacement => Answer::Replacement(self.token.clone().map(|()| TokenEnd(now + minutes(60)))),
             Question::Identity(Door::Site) => Answer::Identity(Door::Site, self.at_site.clone()),
             Question::Identity(Door::Gateway) => Answer::Identity(Door::Gateway, self.at_gateway.clone()),
             Question::Projects(keys) => {

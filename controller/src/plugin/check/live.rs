@@ -4,7 +4,7 @@
 
 mod supply;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crds::{Duration, JiraConnection, WorkspaceBinding};
 use k8s_openapi::jiff::Timestamp;
@@ -22,7 +22,9 @@ use crate::{
     auth::key_pair::KeyPair,
     binding::{
         self,
+        decide::Word,
         facts::{Admission, Facts as BindingFacts},
+        projection::Standing as SecretStanding,
     },
     condition::{About, Claim},
     connection::{
@@ -38,6 +40,7 @@ use crate::{
         wallet::{Credential, Wallet},
     },
     jira::{Network, OAuth1Problem, Problem},
+    lending::Terms,
     plugin::{arguments::LiveArguments, error::Error},
     proof::{Proof, Standing},
 };
@@ -147,6 +150,8 @@ impl Inquiry {
             Question::Route => Ok(Answer::Route(gather::site(&self.connection, &self.network).map(drop))),
             Question::Material => Ok(Answer::Material(self.material())),
             Question::Handshake => Ok(Answer::Handshake(Ok(nobody_yet()))),
+            // Of connections that share a Jira only a cluster knows.
+            Question::Duplicates => Ok(Answer::Duplicates(BTreeSet::new())),
             question => {
                 let wallet = self.wallet.as_mut().ok_or(Error::Stuck)?;
                 let asked = gather::inquire(question, &self.connection, &self.facts, wallet, Timestamp::now);
@@ -256,7 +261,8 @@ fn ready(claims: &[Claim]) -> (String, String) {
 /// What a binding comes to, once its connection is known to Jira. `None` where that was not found out.
 fn verdict(binding: &WorkspaceBinding, plan: &Plan) -> Option<Fault> {
     let mut binding = binding.clone();
-    (binding.status, binding.spec.suspend) = (None, None);
+    // Of its Secret the examination without Jira has said what there is to say.
+    (binding.status, binding.spec.suspend, binding.spec.projection) = (None, None, None);
     // What the connection itself lacks does not keep the answers about the binding's projects from being good.
     let lacking = plan.trouble.is_none() && plan.label() == Reason::PermissionsMissing.as_str();
     let standing = if lacking { Standing::Proven } else { plan.proof.standing };
@@ -264,10 +270,11 @@ fn verdict(binding: &WorkspaceBinding, plan: &Plan) -> Option<Fault> {
         return None;
     }
     let proof = Some(Arc::new(Proof { standing, ..plan.proof.clone() }));
-    let facts = BindingFacts { admission: Admission::Accepted { proof }, waiting_since: None, concluded: None };
-    match binding::decide::plan(&binding, &facts, Timestamp::now()) {
-        binding::decide::Plan::Keep { .. } => None,
-        binding::decide::Plan::Say(statement) => {
+    let admission = Admission::Accepted { terms: Terms::NotAllowed, lent: None, proof };
+    let facts = BindingFacts { admission, secret: SecretStanding::Absent, waiting_since: None, concluded: None };
+    match binding::decide::plan(&binding, &facts, Timestamp::now()).word {
+        Word::Keep { .. } => None,
+        Word::Say(statement) => {
             let (reason, message) = ready(&statement.claims);
             let good = reason == binding::decide::Reason::BindingVerified.as_str();
             let severity = if good { Severity::Good } else { Severity::Problem };

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds::{
-    JiraConnection, WorkspaceBinding,
-    connection::allowed_workspaces::{NamespacesFrom, ProjectedCredential},
-};
+use crds::{JiraConnection, WorkspaceBinding, connection::allowed_workspaces::NamespacesFrom};
 
 use super::{
     finding::{Fault, Finding},
@@ -14,6 +11,7 @@ use super::{
 use crate::{
     acceptance::{Acceptance, Labels, judge, named_connection},
     connection::material::ReferentKind,
+    lending::{Terms, wants_token},
     plugin::need::{Need, candidate, needs},
 };
 
@@ -117,7 +115,9 @@ fn bound(
     let home = binding.metadata.namespace.as_deref().unwrap_or_default();
     let known = labels.get(home);
     match judge(&connection.object, binding, known) {
-        Acceptance::Accepted { credential } => projection(binding, credential).into_iter().collect(),
+        Acceptance::Accepted { credential } => {
+            projection(binding, Terms::of(&connection.object, credential)).into_iter().collect()
+        }
         Acceptance::Refused if known.is_none() && by_labels(&connection.object, binding) => {
             vec![Fault::note(
                 FIELD,
@@ -152,14 +152,10 @@ pub(super) fn generous(connection: &JiraConnection) -> JiraConnection {
     generous
 }
 
-fn projection(binding: &WorkspaceBinding, allowed: ProjectedCredential) -> Option<Fault> {
-    let wished = binding.spec.projection.as_ref()?.credential?;
-    (wished == ProjectedCredential::AccessToken && allowed == ProjectedCredential::None).then(|| {
-        Fault::problem(
-            "spec.projection.credential",
-            "the connection's entry does not allow an access token: it needs credential: AccessToken there",
-        )
-    })
+/// What stands against the access token that an application wants.
+fn projection(binding: &WorkspaceBinding, terms: Terms) -> Option<Fault> {
+    let obstacle = terms.obstacle().filter(|_| wants_token(binding))?;
+    Some(Fault::problem("spec.projection.credential", format!("there will be no access token, because {obstacle}")))
 }
 
 #[cfg(test)]
@@ -216,7 +212,7 @@ spec:
     #[rstest]
     #[case::wrong_name(BINDING.replace("name: acme", "name: acne"), "problem spec.connectionRef: JiraConnection platform/acne is not among the files")]
     #[case::another_project(BINDING.replace("key: WEB", "key: APP"), "problem spec.connectionRef: JiraConnection platform/acme does not allow")]
-    #[case::a_token(BINDING.to_owned() + "  projection: { secretName: s, credential: AccessToken }\n", "problem spec.projection.credential: the connection's entry does not allow an access token")]
+    #[case::a_token(BINDING.to_owned() + "  projection: { secretName: s, credential: AccessToken }\n", "problem spec.projection.credential: there will be no access token, because the connection's entry does not allow one")]
     fn a_binding_must_fit_its_connection(#[case] binding: String, #[case] expected: &str) {
         let text = [PLATFORM, NAMESPACE, &binding].join("\n---\n");
         assert_findings(&text, &[&format!("3 {expected}")]);

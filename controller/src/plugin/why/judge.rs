@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use super::chain::{Link, Standing};
 use crate::{
     acceptance::{Acceptance, Labels, judge},
+    binding::decide::Reason,
     condition::{About, Truth, find, is},
     plugin::{
         authorization::{Consent, method},
@@ -51,6 +52,7 @@ pub(super) fn links(facts: &Facts) -> Vec<Link> {
     links.extend(connection(facts));
     if let Some(binding) = &facts.binding {
         links.push(permissions(binding));
+        links.extend(projection(binding));
         links.extend(closing(binding, &links));
     }
     links
@@ -248,6 +250,21 @@ fn permissions(binding: &WorkspaceBinding) -> Link {
     }
 }
 
+/// The Secret that the application wants.
+fn projection(binding: &WorkspaceBinding) -> Option<Link> {
+    let wanted = &binding.spec.projection.as_ref()?.secret_name;
+    let about = format!("Projected Secret {wanted}");
+    let ready = find(binding.conditions(), About::Ready)?;
+    let made = binding.status.as_ref().and_then(|status| status.binding.as_ref()).is_some_and(|it| it.name == *wanted);
+    let broken = |finding: &str| Some(Link::broken(about.clone(), finding, ready.message.clone()));
+    match Reason::ALL.into_iter().find(|reason| reason.as_str() == ready.reason) {
+        Some(Reason::SecretConflict) => broken("Another Secret has its name."),
+        Some(Reason::AccessTokenUnavailable) => broken("It holds no access token."),
+        _ if made => Some(Link::holds(about, "The operator keeps it.")),
+        _ => Some(Link::unknown(about, "The check did not get that far.")),
+    }
+}
+
 /// An object that is not ready although every link before holds: its own words then say why.
 fn closing(object: &impl Checked, before: &[Link]) -> Option<Link> {
     let ready = find(object.conditions(), About::Ready)?;
@@ -374,7 +391,20 @@ mod tests {
         [not_ready("ConnectionNotReady", "Connection acme needs attention.")]
     }
 
+    /// The same for an application that wants a Secret.
+    fn projecting(facts: Facts, made: bool) -> Facts {
+        let mut binding = facts.binding.unwrap();
+        binding.spec.projection = Some(serde_json::from_value(json!({ "secretName": "web-jira" })).unwrap());
+        let secret = made.then(|| serde_json::from_value(json!({ "name": "web-jira" })).unwrap());
+        binding.status.as_mut().unwrap().binding = secret;
+        Facts { binding: Some(binding), ..facts }
+    }
+
     #[rstest]
+    #[case::made(projecting(bound(&[], Sight::Hidden), true), None)]
+    #[case::not_made_yet(projecting(bound(&waiting(), Sight::Hidden), false), Some(("JiraConnection platform/acme", "needs attention")))]
+    #[case::secret_in_the_way(projecting(bound(&[not_ready("SecretConflict", "Delete it.")], Sight::Hidden), false), Some(("Projected Secret web-jira", "Another Secret has its name.")))]
+    #[case::without_its_token(projecting(bound(&[not_ready("AccessTokenUnavailable", "No token.")], Sight::Hidden), true), Some(("Projected Secret web-jira", "It holds no access token.")))]
     #[case::nothing(bound(&[], Sight::Seen(jira_connection(pat(), but(&[])))), None)]
     #[case::nothing_that_can_be_seen(bound(&[], Sight::Hidden), None)]
     #[case::no_such_connection(bound(&refusal(), Sight::Absent), Some(("Acceptance", "does not exist")))]

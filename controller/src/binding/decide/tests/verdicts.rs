@@ -38,6 +38,19 @@ fn silent() -> Facts {
     Facts { waiting_since: Some(noon()), ..unproven() }
 }
 
+/// A binding with a projected Secret, where this stands under its name.
+fn projected(credential: &str, secret: SecretStanding, terms: Terms) -> WorkspaceBinding {
+    let mut binding = binding();
+    let projection = json!({ "secretName": "web-jira", "credential": credential });
+    binding.spec.projection = Some(serde_json::from_value(projection).unwrap());
+    let mut facts = Facts { secret, waiting_since: Some(noon()), ..proven() };
+    if let Admission::Accepted { lent, terms: found, .. } = &mut facts.admission {
+        *lent = Some(Lent { certificates: None, token: terms == Terms::Lends, cloud_api: None });
+        *found = terms;
+    }
+    lived_by(binding, [(2, facts)])
+}
+
 /// Another spec, which nobody has looked at yet.
 fn edited(mut binding: WorkspaceBinding) -> WorkspaceBinding {
     change(&mut binding, one_project_less);
@@ -98,6 +111,10 @@ fn fixtures() -> Vec<Fixture<WorkspaceBinding>> {
         on("permissions-missing-older-generation", InProgress, edited(lived([(0, lacking())]))),
         on("project-not-found", Failed, lived([(0, beside_app(absent()))])),
         on("project-not-found-archived", Failed, lived([(0, beside_app(archived()))])),
+        on("binding-verified-with-a-secret", Current, projected("AccessToken", SecretStanding::Absent, Terms::Lends)),
+        on("secret-conflict", Failed, projected("None", SecretStanding::Foreign, Terms::NotAllowed)),
+        on("secret-conflict-former", InProgress, projected("None", SecretStanding::Former, Terms::NotAllowed)),
+        on("access-token-unavailable", Failed, projected("AccessToken", SecretStanding::Own, Terms::NoShortLivedToken)),
         off("suspended-from-the-start", InProgress, lived_by(switched_off(binding()), [(0, proven())])),
         off("suspended-while-verified", Current, suspended(lived([(0, proven())]))),
         off("suspended-while-failed", Failed, suspended(lived([(0, lacking())]))),
@@ -116,8 +133,8 @@ fn fixtures() -> Vec<Fixture<WorkspaceBinding>> {
 fn verdicts(reason: Reason) -> &'static [Kstatus] {
     match reason {
         Reason::BindingVerified => &[Current],
-        Reason::NotPermitted | Reason::ConnectionNotReady => &[InProgress, Failed],
-        Reason::PermissionsMissing | Reason::ProjectNotFound => &[Failed],
+        Reason::NotPermitted | Reason::ConnectionNotReady | Reason::SecretConflict => &[InProgress, Failed],
+        Reason::PermissionsMissing | Reason::ProjectNotFound | Reason::AccessTokenUnavailable => &[Failed],
         Reason::Suspended => &[InProgress],
     }
 }
