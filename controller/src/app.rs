@@ -6,11 +6,10 @@ use axum::Router;
 use futures::{FutureExt, StreamExt, TryStreamExt, future::Shared};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
-    Api, Client, Config, Resource, ResourceExt,
+    Client, Config, Resource, ResourceExt,
     client::ClientBuilder,
     core::PartialObjectMeta,
     runtime::{
-        WatchStreamExt,
         controller::{self, Action},
         reflector::{self, ObjectRef},
         watcher,
@@ -33,9 +32,10 @@ use crate::{
     },
     lending::Loans,
     metrics::{Kind, Metrics, Outcome},
-    probes::{self, Readiness},
+    probes,
     proof::Proofs,
-    watch::{self, Queues, StoredBinding, StoredConnection, Stores, Switchboard, Wakes},
+    reach::Reach,
+    watch::{self, Queues, Sights, StoredBinding, StoredConnection, Stores, Switchboard, Wakes},
     web::{self, Pages},
 };
 
@@ -102,14 +102,14 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
     // Unlike the passes, the pages write on every replica: nothing but what a person has just decided.
     let pages_client = Client::try_from(config.clone()).map_err(|source| Error::Client(Box::new(source)))?;
     let client = fenced(config, &leadership)?;
-    let readiness = Readiness::default();
+    let metrics = Arc::new(Metrics::default());
+    let watches = Watches::new(Reach::new(args.watch_namespaces.iter().cloned()), Arc::clone(&metrics));
 
     let mut servers = JoinSet::new();
-    let probes = probes::probes(readiness.clone(), leadership.clone());
+    let probes = probes::probes(watches.sights.clone(), leadership.clone());
     serve(&mut servers, args.probe_address, "probes", probes).await?;
 
     let (wakes, mut queues) = Wakes::new();
-    let watches = Watches::new();
     let ctx = Arc::new(Context {
         events: Events::new(client.clone(), hostname()),
         client,
@@ -131,20 +131,19 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         requires_released_secrets: args.require_released_secrets,
         public_url: args.public_url.clone(),
         holder: Holder(lease::identity(hostname().as_deref())?),
-        metrics: Arc::new(Metrics::default()),
+        metrics,
     });
     serve(&mut servers, args.metrics_address, "metrics", probes::exposition(Arc::clone(&ctx))).await?;
     serve_pages(&mut servers, &args, ctx.stores.clone(), pages_client).await?;
     let mut watching = JoinSet::new();
-    let listed = watches.start(&mut watching, &ctx);
+    let sights = watches.start(&mut watching, &ctx);
     let (mut leading, (resign, resigned)) = (JoinSet::new(), oneshot::channel());
 
     let working = async {
         tokio::select! {
             () = stop.clone() => return Ok(()),
-            listed = listed => listed.map_err(|_| Error::Ended { part: "watches" })?,
+            () = sights.listed() => {}
         }
-        readiness.set(true);
         tracing::info!("every watch is listed");
         let Some(candidate) = candidate else {
             work(queues, &ctx, args.concurrency, stop.clone()).await;
@@ -266,8 +265,10 @@ async fn listen(address: SocketAddr, what: &'static str) -> Result<TcpListener, 
     Ok(listener)
 }
 
-/// The writing ends of the stores.
+/// The watches before they start: what they reach, and the writing ends of the stores.
 struct Watches {
+    reach: Reach,
+    sights: Sights,
     stores: Stores,
     connections: reflector::store::Writer<StoredConnection>,
     bindings: reflector::store::Writer<StoredBinding>,
@@ -275,7 +276,7 @@ struct Watches {
 }
 
 impl Watches {
-    fn new() -> Self {
+    fn new(reach: Reach, metrics: Arc<Metrics>) -> Self {
         let (connections, bindings) = (reflector::store::Writer::default(), reflector::store::Writer::default());
         let namespaces = reflector::store::Writer::default();
         let stores = Stores {
@@ -283,87 +284,34 @@ impl Watches {
             bindings: bindings.as_reader(),
             namespaces: namespaces.as_reader(),
         };
-        Self { stores, connections, bindings, namespaces }
+        Self { reach, sights: Sights::new(metrics), stores, connections, bindings, namespaces }
     }
 
-    /// Starts every watch. The future resolves when each has been listed once.
-    fn start(
-        self,
-        tasks: &mut JoinSet<()>,
-        ctx: &Arc<Context>,
-    ) -> impl Future<Output = Result<(), oneshot::error::RecvError>> + use<> {
-        let (board, client, metrics) = (Switchboard(Arc::clone(ctx)), &ctx.client, || Arc::clone(&ctx.metrics));
+    /// Starts every watch, and returns how they stand.
+    fn start(self, tasks: &mut JoinSet<()>, ctx: &Arc<Context>) -> Sights {
+        let Self { reach, sights, stores: _, connections, bindings, namespaces } = self;
+        let (board, client) = (Switchboard(Arc::clone(ctx)), &ctx.client);
 
-        let (listed, connections) = oneshot::channel();
-        let switch = board.clone();
-        let tell = move |change: watch::Change<_>| switch.connection(&change);
-        tasks.spawn(watch::follow(objects(client), self.connections, "JiraConnection", metrics(), listed, tell));
-
-        let (listed, bindings) = oneshot::channel();
-        let switch = board.clone();
-        let tell = move |change: watch::Change<_>| switch.binding(&change);
-        tasks.spawn(watch::follow(objects(client), self.bindings, "WorkspaceBinding", metrics(), listed, tell));
-
-        let (listed, namespaces) = oneshot::channel();
         let switch = board.clone();
         let tell = move |change: watch::Change<_>| switch.namespace(&change);
-        tasks.spawn(watch::follow(metadata(client), self.namespaces, "Namespace", metrics(), listed, tell));
+        tasks.spawn(watch::follow(watch::namespaces(&reach, &sights, client), namespaces, tell));
 
-        let secrets = notice::<Secret>(tasks, ctx, &board, ReferentKind::Secret);
-        let maps = notice::<ConfigMap>(tasks, ctx, &board, ReferentKind::ConfigMap);
-        async move {
-            for listed in [connections, bindings, namespaces, secrets, maps] {
-                listed.await?;
-            }
-            Ok(())
-        }
+        let switch = board.clone();
+        let tell = move |change: watch::Change<_>| switch.connection(&change);
+        tasks.spawn(watch::follow(watch::objects(&reach, &sights, client, "JiraConnection"), connections, tell));
+
+        let switch = board.clone();
+        let tell = move |change: watch::Change<_>| switch.binding(&change);
+        tasks.spawn(watch::follow(watch::objects(&reach, &sights, client, "WorkspaceBinding"), bindings, tell));
+
+        let switch = board.clone();
+        let tell = move |told: watch::Told<'_>| switch.told(ReferentKind::Secret, told);
+        tasks.spawn(watch::notice(watch::metadata::<Secret>(&reach, &sights, client, "Secret"), tell));
+
+        let tell = move |told: watch::Told<'_>| board.told(ReferentKind::ConfigMap, told);
+        tasks.spawn(watch::notice(watch::metadata::<ConfigMap>(&reach, &sights, client, "ConfigMap"), tell));
+        sights
     }
-}
-
-fn objects<K>(client: &Client) -> impl futures::Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
-{
-    // Nobody here reads who manages which field, and it is the largest part of an object.
-    watcher(Api::<K>::all(client.clone()), watcher::Config::default()).default_backoff().modify(|object| {
-        object.meta_mut().managed_fields = None;
-    })
-}
-
-fn metadata<K>(
-    client: &Client,
-) -> impl futures::Stream<Item = watcher::Result<watcher::Event<PartialObjectMeta<K>>>> + Send + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
-{
-    let api = Api::<PartialObjectMeta<K>>::all(client.clone());
-    watcher(api, watcher::Config::default()).default_backoff().modify(|object| {
-        object.meta_mut().managed_fields = None;
-        object.meta_mut().annotations = None;
-    })
-}
-
-fn notice<K>(
-    tasks: &mut JoinSet<()>,
-    ctx: &Arc<Context>,
-    board: &Switchboard,
-    kind: ReferentKind,
-) -> oneshot::Receiver<()>
-where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
-{
-    let (listed, receiver) = oneshot::channel();
-    let board = board.clone();
-    let tell = move |told: watch::Told<'_>| match told {
-        watch::Told::Of(notice) => board.referent(kind, notice),
-        watch::Told::Listed => board.listed(kind),
-    };
-    let label = match kind {
-        ReferentKind::Secret => "Secret",
-        ReferentKind::ConfigMap => "ConfigMap",
-    };
-    tasks.spawn(watch::notice(metadata::<K>(&ctx.client), label, Arc::clone(&ctx.metrics), listed, tell));
-    receiver
 }
 
 /// Works on the queues until `stop` resolves and the passes under way are finished.

@@ -8,12 +8,16 @@ use clap::Parser;
 use crds::Duration;
 
 pub use self::network::{InvalidNetwork, NetworkArguments};
-use crate::{telemetry::LogFormat, web::PublicUrl};
+use crate::{reach::NamespaceName, telemetry::LogFormat, web::PublicUrl};
 
 /// Keeps connections to Jira declared, proven and usable.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "jira-operator", version)]
 pub struct Args {
+    /// Namespaces to work in: `team-a,team-b`. Absent: the whole cluster. Nothing of any other namespace is seen or written, and
+    /// the rights of a Role in each of them are enough. One that does not exist is waited for.
+    #[arg(long, env = "JIRA_OPERATOR_WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<NamespaceName>,
     /// Who may be contacted, and through what.
     #[command(flatten)]
     pub network: NetworkArguments,
@@ -72,6 +76,7 @@ pub struct Args {
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory, Parser};
+    use rstest::rstest;
 
     use super::Args;
 
@@ -92,6 +97,25 @@ mod tests {
         let args = Args::parse_from(["jira-operator"]);
         assert_eq!(args.network.denied_networks.len(), 10);
         assert_eq!(args.public_url, None, "no pages unless somebody says where");
+    }
+
+    #[rstest]
+    #[case::one("team-a", Ok(1))]
+    #[case::several("team-a,team-b", Ok(2))]
+    #[case::nothing("", Err("leave the setting out, which means the whole cluster"))]
+    #[case::a_comma_too_many("team-a,", Err("leave the setting out"))]
+    #[case::divided_by_spaces("team-a, team-b", Err("divided by commas, without spaces"))]
+    #[case::pattern("team-*", Err("no namespace is called that"))]
+    fn namespaces_are_named_and_a_name_that_cannot_be_one_is_explained(
+        #[case] value: &str,
+        #[case] expected: Result<usize, &str>,
+    ) {
+        let parsed = Args::try_parse_from(["jira-operator", &format!("--watch-namespaces={value}")]);
+        match (parsed, expected) {
+            (Ok(args), Ok(count)) => assert_eq!(args.watch_namespaces.len(), count),
+            (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
+            (parsed, expected) => panic!("{parsed:?}, expected {expected:?}"),
+        }
     }
 
     #[test]

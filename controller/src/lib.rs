@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod plugin;
 pub mod probes;
 pub mod proof;
+pub mod reach;
 pub mod summary;
 pub mod telemetry;
 pub mod watch;

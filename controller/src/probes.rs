@@ -1,9 +1,6 @@
 //! The operator's own HTTP endpoints: `/healthz`, `/readyz`, `/metrics`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -12,34 +9,18 @@ use axum::{
     routing::get,
 };
 
-use crate::{context::Context, kubernetes::lease::Leadership};
+use crate::{context::Context, kubernetes::lease::Leadership, watch::Sights};
 
-/// Whether the operator has seen everything it watches.
-#[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    /// Says so.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
-/// `/healthz` and `/readyz`. The process is healthy while it answers. It is ready once every watch has been listed, and while it
-/// works or could take over: a standby is ready, one that hears nothing of the Lease or may not write it is not, and says why.
-pub fn probes(readiness: Readiness, leadership: Leadership) -> Router {
+/// `/healthz` and `/readyz`. The process is healthy while it answers. It is ready while it sees everything that it watches, and works
+/// or could take over: a standby is ready, one that hears nothing of the Lease or may not write it is not. One that is not says why,
+/// in one line for each reason.
+pub fn probes(sights: Sights, leadership: Leadership) -> Router {
     let ready = async move || {
-        if !readiness.get() {
-            return (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first listing of every watch\n".to_owned());
+        let obstacles: Vec<_> = leadership.exclusion().into_iter().chain(sights.obstacles()).collect();
+        if obstacles.is_empty() {
+            return (StatusCode::OK, "ready\n".to_owned());
         }
-        match leadership.exclusion() {
-            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-            None => (StatusCode::OK, "ready\n".to_owned()),
-        }
+        (StatusCode::SERVICE_UNAVAILABLE, obstacles.join("\n") + "\n")
     };
     Router::new().route("/healthz", get(async || "alive\n")).route("/readyz", get(ready))
 }

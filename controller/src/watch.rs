@@ -4,7 +4,7 @@
 //! metadata, and a change only marks the connections that refer to them.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     hash::Hash,
     sync::Arc,
 };
@@ -24,7 +24,6 @@ use kube::{
         watcher,
     },
 };
-use tokio::sync::oneshot;
 
 use crate::{
     acceptance::{self, Labels},
@@ -37,9 +36,17 @@ use crate::{
     },
     context::Context,
     kubernetes::owned_secret,
-    metrics::Metrics,
     proof::ConnectionName,
 };
+
+use self::sight::Watched;
+pub use self::{
+    sight::{Sight, Sights},
+    source::{metadata, namespaces, objects},
+};
+
+mod sight;
+mod source;
 
 /// A connection as it was stored, even if it does not fit the schema.
 pub type StoredConnection = DeserializeGuard<JiraConnection>;
@@ -191,99 +198,77 @@ pub enum Change<K> {
     Gone(Arc<K>),
 }
 
-/// Follows one watch: keeps the store and tells each change once, objects that vanished during a gap included. `listed` is
-/// answered when the first listing has been told.
-pub async fn follow<K>(
-    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
-    mut writer: Writer<K>,
-    kind: &'static str,
-    metrics: Arc<Metrics>,
-    listed: oneshot::Sender<()>,
-    mut tell: impl FnMut(Change<K>),
-) where
+/// What a watch sends, and which one it is.
+pub type Signal<K> = (Sight, watcher::Result<watcher::Event<K>>);
+
+/// Follows the watches of one kind: keeps the store and tells each change once, objects that vanished during a gap included.
+///
+/// Each of several watches lists its own part of the store, so what a listing says is entered change by change.
+pub async fn follow<K>(events: impl Stream<Item = Signal<K>>, mut writer: Writer<K>, mut tell: impl FnMut(Change<K>))
+where
     K: Resource + Clone + 'static,
     K::DynamicType: Eq + Hash + Clone + Default,
 {
+    // The store is open from the start: whether it is complete is what the sights tell.
+    writer.apply_watcher_event(&watcher::Event::Init);
+    writer.apply_watcher_event(&watcher::Event::InitDone);
     let store = writer.as_reader();
-    let mut listed = Some(listed);
-    let mut listing: Vec<K> = Vec::new();
+    let mut listings: HashMap<Arc<Watched>, Vec<K>> = HashMap::new();
     pin_mut!(events);
-    while let Some(event) = events.next().await {
-        let event = match event {
-            Ok(event) => event,
-            Err(error) => {
-                lost(&error, kind, &metrics);
-                continue;
+    while let Some((sight, event)) = events.next().await {
+        match event {
+            Ok(watcher::Event::Init) => {
+                sight.lists();
+                listings.insert(sight.watched, Vec::new());
             }
-        };
-        match &event {
-            watcher::Event::Init => {
-                restarted(listed.is_none(), kind, &metrics);
-                listing.clear();
-                writer.apply_watcher_event(&event);
+            Ok(watcher::Event::InitApply(object)) => listings.entry(sight.watched).or_default().push(object),
+            Ok(watcher::Event::InitDone) => {
+                let listing = listings.remove(&sight.watched).unwrap_or_default();
+                let before = store.state().into_iter().filter(|object| sight.watched.covers(object.as_ref()));
+                let changes = differences(before.collect(), listing);
+                for change in &changes {
+                    enter(change, &mut writer);
+                }
+                changes.into_iter().for_each(&mut tell);
+                sight.listed();
             }
-            watcher::Event::InitApply(object) => {
-                listing.push(object.clone());
-                writer.apply_watcher_event(&event);
+            Ok(watcher::Event::Apply(object)) => {
+                let change = Change::Seen(store.get(&ObjectRef::from_obj(&object)), Arc::new(object));
+                enter(&change, &mut writer);
+                tell(change);
             }
-            watcher::Event::InitDone => {
-                let before = store.state();
-                writer.apply_watcher_event(&event);
-                relisted(&before, std::mem::take(&mut listing), &mut tell);
-                announce(&mut listed);
+            Ok(watcher::Event::Delete(object)) => {
+                let change = Change::Gone(Arc::new(object));
+                enter(&change, &mut writer);
+                tell(change);
             }
-            watcher::Event::Apply(object) => {
-                let before = store.get(&ObjectRef::from_obj(object));
-                writer.apply_watcher_event(&event);
-                tell(Change::Seen(before, Arc::new(object.clone())));
-            }
-            watcher::Event::Delete(object) => {
-                writer.apply_watcher_event(&event);
-                tell(Change::Gone(Arc::new(object.clone())));
-            }
+            Err(error) => sight.lose(&error),
         }
     }
 }
 
-/// Says once that everything was listed.
-fn announce(listed: &mut Option<oneshot::Sender<()>>) {
-    if let Some(listed) = listed.take() {
-        // The receiver has gone only when the operator stops during its start.
-        _ = listed.send(());
-    }
+fn enter<K>(change: &Change<K>, writer: &mut Writer<K>)
+where
+    K: Resource + Clone + 'static,
+    K::DynamicType: Eq + Hash + Clone + Default,
+{
+    writer.apply_watcher_event(&match change {
+        Change::Seen(_, now) => watcher::Event::Apply(K::clone(now)),
+        Change::Gone(object) => watcher::Event::Delete(K::clone(object)),
+    });
 }
 
-fn relisted<K>(before: &[Arc<K>], listing: Vec<K>, tell: &mut impl FnMut(Change<K>))
+/// What has changed between what was known and a new listing.
+fn differences<K>(before: Vec<Arc<K>>, listing: Vec<K>) -> Vec<Change<K>>
 where
     K: Resource + Clone,
     K::DynamicType: Eq + Hash + Clone + Default,
 {
-    let reference = |object: &K| ObjectRef::from_obj(object);
-    let known: std::collections::HashMap<_, _> = before.iter().map(|object| (reference(object), object)).collect();
-    let listed: HashSet<_> = listing.iter().map(reference).collect();
-    for (name, object) in &known {
-        if !listed.contains(name) {
-            tell(Change::Gone(Arc::clone(object)));
-        }
-    }
-    for object in listing {
-        let before = known.get(&reference(&object)).map(|object| Arc::clone(object));
-        tell(Change::Seen(before, Arc::new(object)));
-    }
-}
-
-/// A watch begins with a listing. Another one means that changes in between may have been missed, and costs the API server more.
-fn restarted(again: bool, kind: &'static str, metrics: &Metrics) {
-    if again {
-        metrics.watch_restarted(kind);
-        tracing::info!(kind, "the watch lists everything anew");
-    }
-}
-
-fn lost(error: &watcher::Error, kind: &'static str, metrics: &Metrics) {
-    metrics.watch_failed(kind);
-    let error: &dyn std::error::Error = error;
-    tracing::warn!(error, kind, "the watch failed and is tried again");
+    let named = |object: Arc<K>| (ObjectRef::from_obj(object.as_ref()), object);
+    let mut known: HashMap<_, _> = before.into_iter().map(named).collect();
+    let seen = |object: K| Change::Seen(known.remove(&ObjectRef::from_obj(&object)), Arc::new(object));
+    let seen: Vec<_> = listing.into_iter().map(seen).collect();
+    known.into_values().map(Change::Gone).chain(seen).collect()
 }
 
 /// What a watch of metadata tells of an object.
@@ -308,30 +293,24 @@ pub enum Told<'a> {
     Listed,
 }
 
-/// Follows a watch of metadata without keeping anything: tells what changed.
-pub async fn notice<K>(
-    events: impl Stream<Item = watcher::Result<watcher::Event<PartialObjectMeta<K>>>>,
-    kind: &'static str,
-    metrics: Arc<Metrics>,
-    listed: oneshot::Sender<()>,
-    mut tell: impl FnMut(Told<'_>),
-) where
+/// Follows watches of metadata without keeping anything: tells what changed.
+pub async fn notice<K>(events: impl Stream<Item = Signal<PartialObjectMeta<K>>>, mut tell: impl FnMut(Told<'_>))
+where
     K: Resource<DynamicType = ()>,
 {
-    let mut listed = Some(listed);
     pin_mut!(events);
-    while let Some(event) = events.next().await {
+    while let Some((sight, event)) = events.next().await {
         match event {
             Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
                 note(&object, object.resource_version().as_deref(), &mut tell);
             }
             Ok(watcher::Event::Delete(object)) => note(&object, None, &mut tell),
-            Ok(watcher::Event::Init) => restarted(listed.is_none(), kind, &metrics),
+            Ok(watcher::Event::Init) => sight.lists(),
             Ok(watcher::Event::InitDone) => {
                 tell(Told::Listed);
-                announce(&mut listed);
+                sight.listed();
             }
-            Err(error) => lost(&error, kind, &metrics),
+            Err(error) => sight.lose(&error),
         }
     }
 }
@@ -461,6 +440,14 @@ impl Switchboard {
         names
     }
 
+    /// What a watch of metadata tells.
+    pub fn told(&self, kind: ReferentKind, told: Told<'_>) {
+        match told {
+            Told::Of(notice) => self.referent(kind, notice),
+            Told::Listed => self.listed(kind),
+        }
+    }
+
     /// Every object of a kind was told of again, but for those that were deleted during a gap: who wants a Secret looks.
     pub fn listed(&self, kind: ReferentKind) {
         if kind == ReferentKind::Secret {
@@ -512,9 +499,9 @@ mod tests {
                 Change::Gone(object) => format!("gone {}", object.name_any()),
             });
         };
-        let events = stream::iter(events.into_iter().map(Ok));
-        let (listed, _) = oneshot::channel();
-        follow(events, reflector::store::Writer::default(), "ConfigMap", Arc::default(), listed, tell).await;
+        let sight = Sights::new(Arc::default()).begin("ConfigMap", None);
+        let events = stream::iter(events.into_iter().map(|event| (sight.clone(), Ok(event))));
+        follow(events, reflector::store::Writer::default(), tell).await;
         lines
     }
 
@@ -534,6 +521,42 @@ mod tests {
     #[tokio::test]
     async fn every_change_is_told_once(#[case] events: Vec<Vec<Event<ConfigMap>>>, #[case] expected: &[&str]) {
         assert_eq!(told(events.into_iter().flatten().collect()).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_listing_of_one_namespace_says_nothing_of_another() {
+        let sights = Sights::new(Arc::default());
+        let sight = |namespace: &str| sights.begin("ConfigMap", Some(namespace.parse().unwrap()));
+        let (app, web) = (sight("app"), sight("web"));
+        let map = |namespace: &str, name: &str| {
+            let mut map = map(name, "1");
+            map.metadata.namespace = Some(namespace.to_owned());
+            map
+        };
+        let listing = |sight: &Sight, maps: Vec<ConfigMap>| {
+            let listed = maps.into_iter().map(Event::InitApply);
+            let events = std::iter::once(Event::Init).chain(listed).chain([Event::InitDone]);
+            events.map(|event| (sight.clone(), Ok(event))).collect::<Vec<_>>()
+        };
+        // Two listings at the same time, and one more of either.
+        let (mut events, second) =
+            (listing(&app, vec![map("app", "a")]), listing(&web, vec![map("web", "a"), map("web", "b")]));
+        events.splice(1..1, second);
+        events.extend(listing(&web, vec![map("web", "b")]));
+        events.extend(listing(&app, vec![map("app", "a")]));
+        let writer = reflector::store::Writer::default();
+        let (store, mut gone) = (writer.as_reader(), Vec::new());
+        let tell = |change: Change<ConfigMap>| {
+            if let Change::Gone(object) = change {
+                gone.push(name_of(object.as_ref()));
+            }
+        };
+        follow(stream::iter(events), writer, tell).await;
+        assert_eq!(gone, [("web".to_owned(), "a".to_owned())]);
+        let mut left: Vec<_> = store.state().iter().map(|map| name_of(map.as_ref())).collect();
+        left.sort();
+        assert_eq!(left, [("app", "a"), ("web", "b")].map(|(namespace, name)| (namespace.to_owned(), name.to_owned())));
+        assert_eq!(sights.obstacles(), Vec::<String>::new());
     }
 
     #[rstest]

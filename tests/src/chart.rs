@@ -1,7 +1,9 @@
 //! The chart, rendered by helm, and the manifests of `config/` that are generated from it.
 
-use std::{io, process::Stdio};
+use std::{collections::BTreeSet, io, process::Stdio};
 
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{go, tools::Tools};
@@ -87,6 +89,70 @@ pub async fn template(release: &str, namespace: &str, values: &str, arguments: &
     let mut command = Tools::locate().await?.helm();
     command.args(["template", release, CHART, "--namespace", namespace, "--values", "-"]).args(arguments);
     helm(command, values).await
+}
+
+/// The namespace of the operator, and what the chart renders of an account of this name in it, with its rights and what confines them:
+/// for the cluster, or for a few namespaces, which must exist when it is applied. The Lease has the same name.
+///
+/// # Errors
+///
+/// When the chart cannot be rendered.
+pub async fn rights(account: &str, namespaces: &[&str]) -> Result<String, Error> {
+    let values = format!("{VALUES}\nfullnameOverride: {account}\nwatchNamespaces: [{}]", namespaces.join(", "));
+    let more = if namespaces.is_empty() { &["ownsecrets"][..] } else { &["ownsecrets", "role"] };
+    let shown: Vec<_> = RIGHTS.iter().chain(more).map(|name| format!("--show-only=templates/{name}.yaml")).collect();
+    let shown: Vec<_> = shown.iter().map(String::as_str).collect();
+    Ok(format!("{NAMESPACE}{}", template(RELEASE, RELEASE, &values, &shown).await?))
+}
+
+/// One verb on one resource, as a rule of a role grants it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// Where a Role grants it. Absent: everywhere, by a `ClusterRole`.
+    pub namespace: Option<String>,
+    /// Group of the API; empty for the core group.
+    pub group: String,
+    /// Plural of the resource, with its subresource: `jiraconnections/status`.
+    pub resource: String,
+    /// Verb of RBAC.
+    pub verb: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    api_groups: Vec<String>,
+    resources: Vec<String>,
+    verbs: Vec<String>,
+}
+
+/// Every right that the roles in a YAML text grant.
+///
+/// # Panics
+///
+/// When the text is no YAML, or a rule is not for resources.
+#[must_use]
+pub fn granted(yaml: &str) -> BTreeSet<Right> {
+    let mut granted = BTreeSet::new();
+    for document in serde_yaml::Deserializer::from_str(yaml) {
+        let object = Value::deserialize(document).unwrap_or_else(|error| panic!("{error} in:\n{yaml}"));
+        let rules: Vec<Rule> = match object.get("rules") {
+            Some(rules) => serde_json::from_value(rules.clone()).unwrap_or_else(|error| panic!("{error} in {rules}")),
+            None => continue,
+        };
+        let namespace = object["metadata"]["namespace"].as_str().map(str::to_owned);
+        for Rule { api_groups, resources, verbs } in rules {
+            for (group, resource) in api_groups.iter().flat_map(|group| resources.iter().map(move |it| (group, it))) {
+                granted.extend(verbs.iter().map(|verb| Right {
+                    namespace: namespace.clone(),
+                    group: group.clone(),
+                    resource: resource.clone(),
+                    verb: verb.clone(),
+                }));
+            }
+        }
+    }
+    granted
 }
 
 /// A file of `config/` that is generated from the chart.

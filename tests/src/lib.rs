@@ -14,3 +14,4 @@ pub mod plugin;
 pub mod scene;
 pub mod stage;
 pub mod tools;
+pub mod verdict;

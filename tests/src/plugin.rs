@@ -55,7 +55,11 @@ pub struct Ended {
     pub stderr: String,
 }
 
-#[expect(clippy::return_self_not_must_use, clippy::must_use_candidate, reason = "often nothing else is asked of what the program did")]
+#[expect(
+    clippy::return_self_not_must_use,
+    clippy::must_use_candidate,
+    reason = "often nothing else is asked of what the program did"
+)]
 impl Ended {
     /// That it ended so; the other outputs are shown if not.
     #[track_caller]

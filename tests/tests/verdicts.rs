@@ -5,6 +5,7 @@ mod verdicts {
     mod agreement;
     mod fixture;
     mod metrics;
+    mod reasons;
     mod shipped;
     mod stored;
     mod table;

@@ -55,6 +55,9 @@ pub enum Reason {
     Suspended,
 }
 
+// A new reason goes before the last one, and into `ALL`.
+const _: () = assert!(Reason::ALL.len() == Reason::Suspended as usize + 1, "`Reason::ALL` lacks a reason");
+
 impl Reason {
     /// Every reason.
     pub const ALL: [Self; 8] = [

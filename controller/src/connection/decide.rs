@@ -5,7 +5,7 @@
 //! an answer of the current pass, and such an answer is never asked for again, so this ends.
 
 mod candidate;
-pub(super) mod claims;
+mod claims;
 mod consent;
 mod details;
 mod lacking;

@@ -86,6 +86,9 @@ pub enum Row {
     Suspended,
 }
 
+// A new reason goes before the last one, and into `ALL`.
+const _: () = assert!(Reason::ALL.len() == Reason::Suspended as usize + 1, "`Reason::ALL` lacks a reason");
+
 impl Reason {
     /// Every reason, in the order of the reference.
     pub const ALL: [Self; 28] = [

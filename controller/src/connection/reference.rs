@@ -1,20 +1,14 @@
 //! The reference of reasons, written from the very matches that the operator runs on.
 
-use std::{collections::BTreeSet, fmt::Write, time::Duration};
+use std::{fmt::Write, time::Duration};
 
 use super::{
-    decide::{
-        claims::{OAUTH1_DEPRECATED, PERSONAL_ACCOUNT, same_jira},
-        refusal,
-    },
+    decide::refusal,
     finding::{Finding, RouteRefusal},
     material::{MaterialFault, Referent, ReferentKind},
     reason::{Reason, Row},
 };
-use crate::{
-    condition::About,
-    jira::{Gibberish, Interceptor, LimitReach, OAuth1Problem, Outage, Problem, Rejection, TlsFault},
-};
+use crate::jira::{Gibberish, Interceptor, LimitReach, OAuth1Problem, Outage, Problem, Rejection, TlsFault};
 
 /// One of every problem that somebody acts on differently.
 #[must_use]
@@ -112,44 +106,35 @@ pub fn markdown() -> String {
         // Writing into a String cannot fail.
         _ = writeln!(page, "| `{}` | {state} | {ready} | {kstatus} | {again} | {messages} |", reason.as_str());
     }
-    page.push_str(PASSING);
-    for about in About::ALL {
-        if let Some(message) = passing(about) {
-            _ = writeln!(page, "| `{}` | {message} |", about.as_str());
-        }
-    }
-    page
+    page + OTHERS
 }
 
-const PASSING: &str = "
-## Conditions that are there only while they are true
+/// What the other conditions say, and Events. The suite `verdicts` holds it against the fixtures.
+const OTHERS: &str = "
+## Other conditions, and Events
 
-| condition | what an admin reads |
-| --- | --- |
+`Authorized`, `Reachable`, `CredentialsResolved`, `PermissionsGranted` and a binding's `Accepted` repeat the reason of `Ready` where they are its
+cause. Else they say:
+
+| where | reason | what it means | what to do |
+| --- | --- | --- | --- |
+| `Authorized` | `IdentityProven` | Jira knows the account. | Nothing. |
+| `CredentialsResolved` | `Resolved` | Everything that the spec refers to is there. | Nothing. |
+| `CredentialsResolved` | `CandidateRejected` | Jira does not accept the candidate; the primary stays in use. | Put a valid credential into the candidate's Secret, or remove the reference. |
+| `CredentialsResolved` | `CandidateUnusable` | The candidate's Secret is missing or cannot be used; the primary stays in use. | Create or correct it, or remove the reference. |
+| `Reachable` | `Answering` | Jira answers. | Nothing. |
+| `PermissionsGranted` | `Granted` | The account has every permission that is required. | Nothing. |
+| `PermissionsGranted` | `NotAnswered` | Jira does not tell permissions to this account. | Let the account read its own permissions; nothing fails for lack of it. |
+| `Accepted` of a binding | `Accepted` | The connection allows the binding. | Nothing. |
+| any | `NotChecked` | The check did not get that far. | See to the reason of `Ready`. |
+| `PersonalAccount` | `PersonalAccount` | The account is somebody's own. | Use a service account, which does not leave with its owner. |
+| `CredentialsExpiring` | `EndsSoon` | The credential ends within two weeks. | Renew it, or authorise again. |
+| `DuplicateInstance` | `SameJira` | Connections of this namespace, which the message names, lead to the same Jira. | Keep one, let all bindings name it, and delete the rest. |
+| `Deprecated` | `OAuth1` | This Jira offers OAuth 2.0. | Use `oauth2AuthorizationCode`. |
+| Event | `AccountPinned` | A new credential belongs to another account than the one before. | Nothing, if that was meant. |
+| Event | `CredentialSwitched` | The candidate is in use now, or the primary again. | Name the candidate as the primary, then end the old credential. |
+| Event | `BindingsRefused` | Bindings name the connection and fit no entry of it. | Add an entry, if they shall. |
 ";
-
-/// What a condition says that is there only while it is true. `None` for the others.
-fn passing(about: About) -> Option<String> {
-    let text = match about {
-        About::Ready
-        | About::Authorized
-        | About::Accepted
-        | About::CredentialsResolved
-        | About::Reachable
-        | About::PermissionsGranted => return None,
-        About::Reconciling => "The message of `Ready`. The operator goes on by itself soon.",
-        About::Stalled => "The message of `Ready`. Nothing gets better without somebody's help.",
-        About::RateLimited => "The message of `RateLimited` above.",
-        About::CredentialsExpiring => {
-            "The credential, or the grant, ends within two weeks: on which day, and what to do before."
-        }
-        About::Deprecated => OAUTH1_DEPRECATED,
-        About::PersonalAccount => PERSONAL_ACCOUNT,
-        About::DuplicateInstance => return Some(same_jira(&BTreeSet::from(["beta".to_owned()]))),
-        About::Suspended => "The message of `Suspended`. Nothing is checked.",
-    };
-    Some(text.to_owned())
-}
 
 const HEAD: &str = "# Reasons of a JiraConnection
 
@@ -253,7 +238,7 @@ mod tests {
 
     #[test]
     fn every_problem_is_in_the_reference() {
-        let seen: BTreeSet<_> = problems().iter().map(variant).collect();
+        let seen: std::collections::BTreeSet<_> = problems().iter().map(variant).collect();
         assert_eq!(seen, (0..30).collect());
     }
 

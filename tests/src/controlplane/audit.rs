@@ -37,7 +37,7 @@ pub enum AuditError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AuditMark(u64);
 
-/// The audit log of one control plane, which holds every request except probes and those for leases.
+/// The audit log of one control plane, which holds every request except probes and those of the control plane for its own leases.
 ///
 /// A watch is one event, written when it starts; every other request is one event, written right after its response. A reader
 /// that is told of a response by its client can be a moment ahead of the log.

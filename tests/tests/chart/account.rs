@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use kube::Client;
 use rstest::rstest;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tests::{
-    chart::template,
+    chart::{granted, template},
     controlplane,
     stage::{Kind, Seen, Stage, Way},
 };
@@ -133,6 +132,12 @@ fn excesses(namespace: &str, own: &str) -> Vec<Act> {
         act("create", format!("/api/v1/{in_namespace}/events")).with(named("event")),
         act("list", format!("/apis/events.k8s.io/v1/{in_namespace}/events")),
         act("create", format!("/api/v1/namespaces/{own}/serviceaccounts/default/token")),
+        act("create", format!("/api/v1/{in_namespace}/pods/pod/exec")),
+        act("create", "/api/v1/namespaces").with(named("more")),
+        act("get", format!("/api/v1/{in_namespace}")),
+        act("delete", format!("/api/v1/{in_namespace}/configmaps/ca")),
+        act("create", "/apis/authentication.k8s.io/v1/tokenreviews").with(named("review")),
+        act("create", "/apis/certificates.k8s.io/v1/certificatesigningrequests").with(named("certificate")),
         act("list", format!("/apis/coordination.k8s.io/v1/namespaces/{own}/leases")),
         act("get", format!("/apis/coordination.k8s.io/v1/namespaces/{own}/leases/other")),
         act("delete", format!("/apis/coordination.k8s.io/v1/namespaces/{own}/leases/{own}")),
@@ -147,6 +152,9 @@ fn excesses(namespace: &str, own: &str) -> Vec<Act> {
     for (kind, name) in [("jiraconnections", "acme"), ("workspacebindings", "web")] {
         let path = format!("/apis/issuetracking.dev/v1alpha1/{in_namespace}/{kind}");
         acts.push(act("create", &path).with(named("new")));
+        acts.push(act("get", format!("{path}/{name}")));
+        acts.push(act("update", format!("{path}/{name}")).with(spec.clone()));
+        acts.push(act("deletecollection", &path));
         // Of a connection, an admission policy confines the patch.
         if kind != "jiraconnections" {
             acts.push(act("patch", format!("{path}/{name}")).with(spec.clone()));
@@ -205,36 +213,6 @@ async fn the_operator_can_do_what_it_needs_and_nothing_else(#[case] reach: Reach
     assert_all(&client, &elsewhere, |answer| *answer == Answer::Forbidden).await;
 }
 
-#[derive(Deserialize)]
-struct Role {
-    kind: String,
-    #[serde(default)]
-    rules: Vec<Rule>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Rule {
-    api_groups: Vec<String>,
-    resources: Vec<String>,
-    verbs: Vec<String>,
-}
-
-/// Every group, resource and verb of the roles in a YAML text.
-fn granted(yaml: &str) -> BTreeSet<(String, String, String)> {
-    let mut granted = BTreeSet::new();
-    for document in serde_yaml::Deserializer::from_str(yaml) {
-        let role = Role::deserialize(document).unwrap();
-        assert!(role.rules.is_empty() || role.kind.ends_with("Role"), "{}", role.kind);
-        for Rule { api_groups, resources, verbs } in role.rules {
-            for (group, resource) in api_groups.iter().flat_map(|group| resources.iter().map(move |it| (group, it))) {
-                granted.extend(verbs.iter().map(|verb| (group.clone(), resource.clone(), verb.clone())));
-            }
-        }
-    }
-    granted
-}
-
 /// One more right than the operator is known to need would show here, and one that is missing shows above.
 #[rstest]
 #[case::of_the_cluster(Reach::Cluster)]
@@ -250,7 +228,8 @@ async fn the_roles_hold_exactly_what_the_operator_needs(#[case] reach: Reach) {
     let shown: Vec<_> = shown.iter().map(String::as_str).chain(["--set", "image.repository=operator"]).collect();
     let rendered = template("own", "own", &reach.values("tenant"), &shown).await.unwrap();
     let needed: BTreeSet<_> = needs(reach, "tenant", "own", ["uid", "uid"]).iter().map(Act::rule).collect();
-    assert_eq!(granted(&rendered), needed);
+    let granted: BTreeSet<_> = granted(&rendered).into_iter().map(|it| (it.group, it.resource, it.verb)).collect();
+    assert_eq!(granted, needed);
 }
 
 /// The real operator, with the account and all else of `config/install.yaml`.

@@ -134,15 +134,11 @@ async fn every_flag_of_the_operator_has_a_value() {
     assert_eq!(missing, ["help", "version"]);
 }
 
-/// Flags that the chart passes only where a value asks for them, before the operator knows them.
-const AHEAD: [&str; 1] = ["watch-namespaces"];
-
 #[tokio::test]
 async fn the_operator_knows_every_flag_that_it_is_given() {
     let arguments = arguments(EVERYTHING, &[]).await.join("\n");
     let known = flags(usage().await);
-    let unknown: Vec<_> =
-        flags(&arguments).into_iter().filter(|flag| !known.contains(flag) && !AHEAD.contains(flag)).collect();
+    let unknown: Vec<_> = flags(&arguments).into_iter().filter(|flag| !known.contains(flag)).collect();
     assert!(unknown.is_empty(), "{unknown:?} are not among {known:?}");
 }
 

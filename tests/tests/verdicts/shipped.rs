@@ -5,9 +5,7 @@ use std::{fs, os::unix::fs::symlink};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::controlplane;
-
-use super::tool::shipped;
+use tests::{controlplane, verdict::shipped};
 
 /// An installation of Argo CD, as far as its settings go.
 const OVERLAY: &str = "

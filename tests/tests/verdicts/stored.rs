@@ -9,9 +9,12 @@ use kube::{
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
-use tests::controlplane::{self, ControlPlane};
+use tests::{
+    controlplane::{self, ControlPlane},
+    verdict::Tool,
+};
 
-use super::{fixture::Fixture, tool::Tool};
+use super::{fixture::Fixture, tool::differences};
 
 /// Statuses of every kind that `kubectl wait` can meet.
 const WAITED_FOR: [&str; 10] = [
@@ -115,7 +118,7 @@ async fn helm_and_kubectl_wait_for_stored_objects_as_the_state_tables_say() {
 
     let helm = Tool::Helm(server.control_plane.kubeconfig().to_owned());
     let judged = stored.clone();
-    let helm = tokio::task::spawn_blocking(move || helm.differences(&judged));
+    let helm = tokio::task::spawn_blocking(move || differences(&helm, &judged));
     let waited_for = stored.iter().filter(|fixture| WAITED_FOR.contains(&fixture.key().as_str()));
     let waits = join_all(waited_for.map(async |fixture| {
         let timeout = if fixture.expected["kubectlWait"] == "Succeeds" { LONG } else { IN_VAIN };

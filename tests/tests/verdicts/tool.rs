@@ -1,140 +1,31 @@
-//! The tools, as programs made of their own code.
+//! What each tool must say of the fixtures.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::LazyLock,
-};
-
-use tests::go::{Module, Program};
+use tests::verdict::Tool;
 
 use super::fixture::Fixture;
 
-const KSTATUS: Program = Program { name: "kstatus", package: "." };
-const KUBE_STATE_METRICS: Program = Program { name: "kube-state-metrics", package: "." };
-const ARGOCD: Program = Program { name: "argocd", package: "." };
-
-fn built(folder: &'static str, program: Program) -> PathBuf {
-    match Module::new(folder).build(&[program]) {
-        Ok(cache) => cache.join(program.name),
-        Err(error) => panic!("{folder} cannot be built: {error}"),
+/// What a fixture expects of a tool.
+fn expected<'a>(tool: &Tool, fixture: &'a Fixture) -> &'a str {
+    match tool {
+        Tool::Kstatus => &fixture.expected["kstatus"],
+        Tool::Flux | Tool::FluxExpressions => &fixture.expected["flux"],
+        Tool::ArgoCd => &fixture.expected["argocd"],
+        Tool::Helm(_) => &fixture.expected["helm"],
+        // Nothing to complain of.
+        Tool::FluxConditions => "",
     }
 }
 
-fn kstatus() -> Command {
-    static PATH: LazyLock<PathBuf> = LazyLock::new(|| built("verdicts/kstatus", KSTATUS));
-    Command::new(&*PATH)
-}
-
-fn kube_state_metrics() -> Command {
-    static PATH: LazyLock<PathBuf> = LazyLock::new(|| built("verdicts/kube-state-metrics", KUBE_STATE_METRICS));
-    Command::new(&*PATH)
-}
-
-fn argocd() -> Command {
-    static PATH: LazyLock<PathBuf> = LazyLock::new(|| built("verdicts/argocd", ARGOCD));
-    Command::new(&*PATH)
-}
-
-/// A file of what is shipped for GitOps tools.
-pub(crate) fn shipped(file: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../gitops")).join(file)
-}
-
-/// The samples that kube-state-metrics makes of each fixture with the shipped configuration, one a line, by the fixture's key.
-pub(crate) fn samples(fixtures: &[Fixture]) -> BTreeMap<String, String> {
-    let mut command = kube_state_metrics();
-    command.arg(shipped("kube-state-metrics/custom-resource-state.yaml"));
-    ask(command, fixtures)
-}
-
-/// What a program says of each fixture, by the fixture's key.
-fn ask(mut command: Command, fixtures: &[Fixture]) -> BTreeMap<String, String> {
-    let objects: Vec<_> = fixtures.iter().map(|fixture| &fixture.object).collect();
-    let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    program.stdin.take().unwrap().write_all(&serde_json::to_vec(&objects).unwrap()).unwrap();
-    let output = program.wait_with_output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// Who judges.
-#[derive(Clone, Debug)]
-pub(crate) enum Tool {
-    /// kstatus of sigs.k8s.io/cli-utils.
-    Kstatus,
-    /// Flux without settings: its fork of kstatus.
-    Flux,
-    /// Flux with the shipped `healthCheckExprs`.
-    FluxExpressions,
-    /// Flux's checker of conditions.
-    FluxConditions,
-    /// Argo CD with the shipped script.
-    ArgoCd,
-    /// `helm install --wait`, on the API server of a kubeconfig.
-    Helm(PathBuf),
-}
-
-impl fmt::Display for Tool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kstatus => "kstatus",
-            Self::Flux => "Flux",
-            Self::FluxExpressions => "Flux with healthCheckExprs",
-            Self::FluxConditions => "Flux's checker of conditions",
-            Self::ArgoCd => "Argo CD",
-            Self::Helm(_) => "Helm",
+/// Where a tool says something else than is expected: one line for each fixture.
+pub(crate) fn differences(tool: &Tool, fixtures: &[Fixture]) -> Vec<String> {
+    let objects: Vec<_> = fixtures.iter().map(|fixture| fixture.object.clone()).collect();
+    let verdicts = tool.verdicts(&objects);
+    fixtures
+        .iter()
+        .filter_map(|fixture| {
+            let (key, expected) = (fixture.key(), expected(tool, fixture));
+            let said = verdicts.get(&key).map_or("nothing", String::as_str);
+            (said != expected).then(|| format!("{tool} says {said:?} of {key}, and must say {expected:?}"))
         })
-    }
-}
-
-impl Tool {
-    fn command(&self) -> Command {
-        let mut command = match self {
-            Self::ArgoCd => argocd(),
-            Self::Kstatus | Self::Flux | Self::FluxExpressions | Self::FluxConditions | Self::Helm(_) => kstatus(),
-        };
-        match self {
-            Self::Kstatus => command.arg("status"),
-            Self::Flux => command.arg("flux-status"),
-            Self::FluxExpressions => command.arg("flux-expressions").arg(shipped("flux/kustomization.yaml")),
-            Self::FluxConditions => command.arg("flux-conditions"),
-            Self::ArgoCd => command.arg(shipped("argo-cd/health.lua")),
-            Self::Helm(kubeconfig) => command.arg("helm").arg(kubeconfig),
-        };
-        command
-    }
-
-    /// What a fixture expects of this tool.
-    fn expected<'a>(&self, fixture: &'a Fixture) -> &'a str {
-        match self {
-            Self::Kstatus => &fixture.expected["kstatus"],
-            Self::Flux | Self::FluxExpressions => &fixture.expected["flux"],
-            Self::ArgoCd => &fixture.expected["argocd"],
-            Self::Helm(_) => &fixture.expected["helm"],
-            // Nothing to complain of.
-            Self::FluxConditions => "",
-        }
-    }
-
-    /// The verdict on each fixture, by its key.
-    fn verdicts(&self, fixtures: &[Fixture]) -> BTreeMap<String, String> {
-        ask(self.command(), fixtures)
-    }
-
-    /// Where the tool says something else than is expected: one line for each fixture.
-    pub(crate) fn differences(&self, fixtures: &[Fixture]) -> Vec<String> {
-        let verdicts = self.verdicts(fixtures);
-        fixtures
-            .iter()
-            .filter_map(|fixture| {
-                let (key, expected) = (fixture.key(), self.expected(fixture));
-                let said = verdicts.get(&key).map_or("nothing", String::as_str);
-                (said != expected).then(|| format!("{self} says {said:?} of {key}, and must say {expected:?}"))
-            })
-            .collect()
-    }
+        .collect()
 }

@@ -2,11 +2,9 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
+use tests::verdict::Tool::{self, ArgoCd, Flux, FluxConditions, FluxExpressions, Kstatus};
 
-use super::{
-    fixture::Fixture,
-    tool::Tool::{self, ArgoCd, Flux, FluxConditions, FluxExpressions, Kstatus},
-};
+use super::{fixture::Fixture, tool::differences};
 
 /// What an operator may get wrong.
 #[derive(Debug)]
@@ -63,7 +61,7 @@ fn a_wrong_status_is_told_with_its_name_and_the_tool(
     let mut fixture = Fixture::named(key);
     mistake.make(&mut fixture);
     for tool in tools {
-        let differences = tool.differences(std::slice::from_ref(&fixture));
+        let differences = differences(tool, std::slice::from_ref(&fixture));
         let told = differences.iter().any(|line| line.contains(key) && line.contains(&tool.to_string()));
         assert!(told, "{tool} takes {mistake:?} of {key} for right: {differences:?}");
     }

@@ -15,8 +15,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// patience is how long Helm may wait here. Whatever is not to be waited for is settled by the first look.
-const patience = 10 * time.Second
+// patience is how long Helm may wait here. Whatever is not to be waited for is settled by the first look, which on a busy machine takes
+// seconds because all objects are looked at together.
+const patience = 30 * time.Second
 
 // helm lets the waiter that `helm install --wait` uses wait for each stored object alone, all at the same time.
 func helm(kubeconfig string, objects []*unstructured.Unstructured) (map[string]string, error) {

@@ -24,11 +24,10 @@ use crate::{
 const FORECAST: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// What is said of an account that is somebody's own.
-pub(crate) const PERSONAL_ACCOUNT: &str =
-    "The account is somebody's own. A service account does not leave with its owner.";
+const PERSONAL_ACCOUNT: &str = "The account is somebody's own. A service account does not leave with its owner.";
 
 /// What is said of OAuth 1.0a where there is OAuth 2.0.
-pub(crate) const OAUTH1_DEPRECATED: &str =
+const OAUTH1_DEPRECATED: &str =
     "Jira 8.22 and later offers OAuth 2.0, which is to be preferred: use oauth2AuthorizationCode in spec.auth.";
 
 /// Every condition that holds, in the order in which they are shown.
@@ -189,7 +188,7 @@ fn duplicate(view: &View<'_>) -> Option<Claim> {
 }
 
 /// What is said of connections of one namespace that lead to the same Jira.
-pub(crate) fn same_jira(others: &BTreeSet<String>) -> String {
+fn same_jira(others: &BTreeSet<String>) -> String {
     let (kinds, lead) = if others.len() == 1 { ("JiraConnection", "leads") } else { ("JiraConnections", "lead") };
     format!(
         "{kinds} {} of this namespace {lead} to the same Jira. One connection is enough for any number of bindings: keep one, let all \

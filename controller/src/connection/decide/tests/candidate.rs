@@ -18,6 +18,20 @@ fn rejected() -> Problem {
     Problem::Rejected(Rejection::Unauthorized)
 }
 
+/// A connection whose candidate Jira refuses.
+pub(super) fn refused() -> Life {
+    let mut life = rotating();
+    life.pass(&world(Err(rejected())), noon());
+    life
+}
+
+/// A connection whose candidate has no Secret.
+pub(super) fn missing() -> Life {
+    let mut life = rotating();
+    life.pass(&World { candidate_material: Some(Err(missing_secret())), ..center() }, noon());
+    life
+}
+
 impl Life {
     fn active(&self) -> Option<ActiveCredential> {
         self.connection.status.as_ref()?.credentials.as_ref()?.active
@@ -43,8 +57,7 @@ fn a_candidate_that_jira_accepts_is_used_from_then_on() {
 
 #[test]
 fn a_candidate_that_jira_refuses_leaves_the_primary_in_use_and_is_not_sent_again() {
-    let mut life = rotating();
-    life.pass(&world(Err(rejected())), noon());
+    let mut life = refused();
     assert_eq!((life.reason(), life.active()), ("ConnectionVerified", Some(ActiveCredential::Primary)));
     assert_eq!(life.resolved(), ("True", "CandidateRejected"));
     for (restart, later) in [(false, minutes(6)), (true, minutes(12))] {
@@ -72,9 +85,7 @@ fn a_candidate_that_could_not_be_tried_is_tried_again() {
 
 #[test]
 fn a_candidate_whose_secret_is_missing_harms_nobody() {
-    let mut life = rotating();
-    let world = World { candidate_material: Some(Err(missing_secret())), ..center() };
-    life.pass(&world, noon());
+    let life = missing();
     assert_eq!((life.reason(), life.resolved()), ("ConnectionVerified", ("True", "CandidateUnusable")));
 }
 

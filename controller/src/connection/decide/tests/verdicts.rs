@@ -92,6 +92,13 @@ fn authorised(handshake: Result<Handshake, HandshakeFault>) -> Life {
     lived_by(consent::life(), [(0, World { handshake, ..consent::granted() })])
 }
 
+/// Waits for a person to authorise OAuth 1.0a at a server that offers OAuth 2.0.
+fn old_method() -> Life {
+    let keys = Handshake { public_key: Some("PEM".into()), ..consent::nothing() };
+    let world = World { handshake: Ok(keys), ..center() };
+    lived_by(Life::of(&consent::oauth1(), "DataCenter"), [(0, world)])
+}
+
 fn in_the_way() -> String {
     "acme.jira-grant".into()
 }
@@ -154,6 +161,8 @@ fn proven() -> Vec<Fixture<JiraConnection>> {
             Current,
             lived([(0, World { duplicates: &["beta"], ..center() })]),
         ),
+        on("connection-verified-candidate-refused", Current, candidate::refused()),
+        on("connection-verified-candidate-missing", Current, candidate::missing()),
         on("connection-verified-older-generation", InProgress, edited(lived([(0, center())]))),
     ]
 }
@@ -168,6 +177,7 @@ fn on_their_way() -> Vec<Fixture<JiraConnection>> {
         on("progressing-after-proof", InProgress, announced(edited(lived([(0, center())])))),
         on("progressing-after-failure", InProgress, announced(edited(lived([(0, lacking())])))),
         on("progressing-former-secret", InProgress, authorised(Err(former))),
+        on("authorization-required-method-deprecated", InProgress, old_method()),
         on("authorization-required", InProgress, authorised(Ok(consent::nothing()))),
         on("authorization-required-person-at-jira", InProgress, authorised(Ok(at_jira))),
         on("authorization-required-signed-off", InProgress, authorised(Ok(signed_off))),
