@@ -2,7 +2,7 @@
 # several at a time; what a suite prints is shown when it ends.
 
 # Those that take minutes begin first, so that none of them is left over at the end.
-LONG := tokens economy scenarios flows
+LONG := tokens chaos economy scenarios flows
 # The one in a browser has a target of its own, since not every machine has a browser.
 SUITES := $(LONG) $(filter-out browser $(LONG),$(basename $(notdir $(wildcard tests/tests/*.rs))))
 

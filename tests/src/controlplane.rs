@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::Write,
+    io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -33,7 +33,7 @@ pub use self::{
 use self::{
     binaries::Binaries,
     certificates::{Certificates, Identity},
-    component::AUDIT_LOG,
+    component::{AUDIT_LOG, DATA},
     kubeconfig::Credential,
     supervisor::Supervisor,
 };
@@ -302,6 +302,41 @@ impl ControlPlane {
         }
     }
 
+    /// Keeps a copy of all data, as a crash of the machine at this moment would leave them to the next start: the store writes
+    /// without waiting for the disk, and stands still while it is copied.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be stopped, or its files cannot be copied.
+    pub async fn snapshot(&self) -> Result<Snapshot, Error> {
+        let failed = |source| Error::Supervisor { action: "keep a copy of the data", source };
+        let copy = tempfile::Builder::new().prefix("snapshot-").tempdir_in(self.directory()).map_err(failed)?;
+        self.supervisor.pause(Component::Etcd.name()).await.map_err(failed)?;
+        let copied = copy_data(&self.data(), copy.path()).await;
+        self.supervisor.resume(Component::Etcd.name()).map_err(failed)?;
+        copied.map_err(failed)?;
+        Ok(Snapshot(copy))
+    }
+
+    /// Lets store and API server crash, and starts them anew with the data of a snapshot: whatever was written since is lost.
+    ///
+    /// # Errors
+    ///
+    /// When the files cannot be copied, or a component does not come up.
+    pub async fn crash_back_to(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let failed = |source| Error::Supervisor { action: "put a copy of the data back", source };
+        self.kill(Component::Apiserver).await?;
+        self.kill(Component::Etcd).await?;
+        fs::remove_dir_all(self.data()).map_err(failed)?;
+        copy_data(&snapshot.0.path().join(DATA), self.directory()).await.map_err(failed)?;
+        self.run(Component::Etcd).await?;
+        self.restart(Component::Apiserver).await
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory().join(DATA)
+    }
+
     async fn run(&self, component: Component) -> Result<(), Error> {
         let command_line = component.command_line(&self.binaries, self.port);
         let started = self.supervisor.start(component.name(), &command_line).await;
@@ -381,6 +416,16 @@ pub async fn client(kubeconfig: &Path) -> Result<Client, Error> {
     let text = Kubeconfig::read_from(kubeconfig).map_err(failure)?;
     let config = Config::from_custom_kubeconfig(text, &KubeConfigOptions::default()).await.map_err(failure)?;
     Ok(Client::try_from(config)?)
+}
+
+/// All data of a control plane at one moment. Removed when this is dropped.
+#[derive(Debug)]
+pub struct Snapshot(tempfile::TempDir);
+
+/// Copies a directory of the store into another. Its files have holes, which stay holes.
+async fn copy_data(from: &Path, into: &Path) -> io::Result<()> {
+    let status = Command::new("cp").args(["-a", "--sparse=always"]).args([from, into]).status().await?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("cp ended with {status}"))) }
 }
 
 async fn readyz(client: &Client) -> bool {

@@ -31,7 +31,7 @@ use rustls::{
 use serde_json::{Value, json};
 
 pub use self::{
-    call::Call,
+    call::{Call, Verb},
     rule::{Fate, Rule, Trap, Way},
 };
 use crate::controlplane::ControlPlane;
@@ -72,6 +72,8 @@ struct Shared {
     upstream: String,
     client: reqwest::Client,
     traps: Mutex<Vec<Trap>>,
+    /// Each change ends the connections that are open.
+    cuts: tokio::sync::watch::Sender<()>,
     witness: Witness,
 }
 
@@ -112,6 +114,7 @@ impl Gateway {
             upstream: control_plane.server(),
             client: client(control_plane.kubeconfig())?,
             traps: Mutex::default(),
+            cuts: tokio::sync::watch::Sender::new(()),
             witness: Box::new(witness),
         });
         let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -131,6 +134,12 @@ impl Gateway {
         let trap = Trap::new(rule);
         self.shared.traps().push(trap.clone());
         trap
+    }
+
+    /// Ends every connection that is open, as a load balancer does that is started anew. Calls that were forwarded are carried
+    /// through.
+    pub fn cut(&self) {
+        self.shared.cuts.send_replace(());
     }
 
     /// Takes all traps away. What they hold is dropped: the operator sees its connection end.

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{process::Command, sync::OnceCell};
 
+pub use self::machine::Machine;
 use self::process::{CommandLine, Output, Process, Signal};
 use crate::{
     controlplane::{self, ApplyError, ControlPlane},
@@ -23,13 +24,14 @@ use crate::{
     jira::Simulator,
 };
 
+mod machine;
 mod process;
 
 /// Name of the service account of `config/rbac.yaml`, and of its namespace.
 const ACCOUNT: &str = "jira-connection-operator";
 
 /// Namespace, service account and rights of the operator.
-const RBAC: &str = include_str!("../../config/rbac.yaml");
+pub const RBAC: &str = include_str!("../../config/rbac.yaml");
 
 /// The networks that the operator denies by default, without loopback, where the Jira simulator is.
 pub const DENIED_NETWORKS: [&str; 8] = [
@@ -147,6 +149,8 @@ pub struct Settings<'a> {
     pub check_interval: Option<String>,
     /// Which log lines. `controller::app` must log at `info`, because its lines tell the addresses.
     pub log_level: Option<String>,
+    /// What its machine does to it.
+    pub machine: Option<&'a Machine>,
     /// What stands between it and the API server.
     pub gateway: Option<&'a Gateway>,
     /// More arguments.
@@ -168,6 +172,7 @@ impl<'a> Settings<'a> {
             denied_networks: DENIED_NETWORKS.map(str::to_owned).to_vec(),
             check_interval: None,
             log_level: None,
+            machine: None,
             gateway: None,
             arguments: Vec::new(),
         }
@@ -291,6 +296,7 @@ impl Operator {
             arguments: settings.arguments(extra_ca.as_deref()),
             kubeconfig,
             log: directory.path().join("operator.log"),
+            preloaded: settings.machine.map(Machine::preloaded),
         };
         Ok(Self { command_line, output: Output::default(), running: Mutex::default(), directory })
     }
@@ -336,6 +342,15 @@ impl Operator {
     /// When it does not run.
     pub fn probe_address(&self) -> Result<SocketAddr, Error> {
         Ok(self.running().as_ref().ok_or(Error::NotRunning)?.probes)
+    }
+
+    /// Id of the process, with which the kernel tells what it uses. Another one after each start.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn process_id(&self) -> Result<u32, Error> {
+        self.running().as_ref().and_then(|running| running.process.id()).ok_or(Error::NotRunning)
     }
 
     /// Whether the process is there: not after [`kill`](Self::kill) or [`stop`](Self::stop), nor if it ended by itself.
@@ -418,6 +433,16 @@ impl Operator {
     pub async fn restart(&self) -> Result<(), Error> {
         self.kill().await?;
         self.run(Goal::Ready).await
+    }
+
+    /// Like [`restart`](Self::restart), but waits only until it answers probes.
+    ///
+    /// # Errors
+    ///
+    /// When it ends before.
+    pub async fn restart_unready(&self) -> Result<(), Error> {
+        self.kill().await?;
+        self.run(Goal::Listening).await
     }
 
     async fn run(&self, goal: Goal) -> Result<(), Error> {

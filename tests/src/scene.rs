@@ -211,7 +211,24 @@ impl Scene {
         if self.protocol == Protocol::Old {
             self.link(&waiting.0["status"]);
         }
-        self.authorise(&self.person(ACCOUNT), "a-key").await;
+        self.admit("a-key").await;
+    }
+
+    /// Like [`connect`](Self::connect), with `spec.checks` of its own, and as far as an admin of Jira can bring it.
+    pub async fn wait_for_a_person(&self, checks: Value) {
+        self.prepare().await;
+        let mut spec = self.spec();
+        spec["checks"] = checks;
+        self.stage.apply(Kind::Connection, NAME, spec).await;
+        let waiting = self.until_reason("AuthorizationRequired").await;
+        if self.protocol == Protocol::Old {
+            self.link(&waiting.0["status"]);
+        }
+    }
+
+    /// The person comes and authorises with this key, until everything works.
+    pub async fn admit(&self, key: &str) {
+        self.authorise(&self.person(ACCOUNT), key).await;
         self.stage.until_ready(Kind::Connection, NAME).await;
     }
 

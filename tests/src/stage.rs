@@ -534,6 +534,16 @@ impl Stage {
         Seen(good(name, serde_json::to_value(object)))
     }
 
+    /// All objects of a kind in the namespace as they are now.
+    ///
+    /// # Panics
+    ///
+    /// When the API server does not tell.
+    pub async fn list(&self, kind: Kind) -> Vec<Seen> {
+        let listed = good(kind.plural(), self.api(kind).list(&ListParams::default()).await);
+        listed.into_iter().map(|object| Seen(good("an object", serde_json::to_value(object)))).collect()
+    }
+
     /// Waits until the status is as wanted, and returns the object as it then is.
     ///
     /// # Panics

@@ -21,6 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tests::{
     controlplane::AuditMark,
+    dice::{self, Dice},
     jira::Mutation,
     stage::{ACCOUNT, Kind, Seen, Site, Stage, Way, operator},
 };
@@ -30,22 +31,6 @@ const CHANGES: usize = 50;
 
 /// How long the last word may take: counts of bindings are written alone at most once a minute.
 const SETTLE: Duration = Duration::from_secs(75);
-
-/// Numbers that follow from a seed (Marsaglia's xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(bound).unwrap()).unwrap()
-    }
-
-    fn coin(&mut self) -> bool {
-        self.below(2) == 0
-    }
-}
 
 /// What a team has declared, apart from where.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -159,11 +144,15 @@ fn essence(seen: &Seen) -> Value {
     status
 }
 
+fn index(dice: &mut Dice, bound: usize) -> usize {
+    usize::try_from(dice.below(u32::try_from(bound).unwrap())).unwrap()
+}
+
 fn allowance(dice: &mut Dice) -> Value {
     let namespaces = match dice.below(3) {
         0 => json!({ "from": "All" }),
         1 => json!({ "from": "Same" }),
-        _ => json!({ "from": "Selector", "selector": { "matchLabels": { "team": TEAMS[dice.below(2)] } } }),
+        _ => json!({ "from": "Selector", "selector": { "matchLabels": { "team": dice.pick(&TEAMS) } } }),
     };
     let projects = if dice.coin() { json!({ "from": "All" }) } else { json!({ "from": "List", "list": ["WEB"] }) };
     json!([{ "namespaces": namespaces, "workspaces": { "from": "All" }, "projects": projects }])
@@ -177,16 +166,16 @@ fn change(
     stage: &Stage,
     number: usize,
 ) -> String {
-    let name = CONNECTIONS[dice.below(CONNECTIONS.len())];
+    let name = dice.pick(&CONNECTIONS);
     let spec = declared.connections.get_mut(name).unwrap();
     match dice.below(9) {
         0 => {
-            let (interval, timeout) = (["1m", "2m", "3m"][dice.below(3)], ["5s", "6s"][dice.below(2)]);
+            let (interval, timeout) = (dice.pick(&["1m", "2m", "3m"]), dice.pick(&["5s", "6s"]));
             spec["checks"] = json!({ "interval": interval, "timeout": timeout });
             format!("checks of {name}")
         }
         1 => {
-            let projects = &PROJECTS[..dice.below(4)];
+            let projects = &PROJECTS[..index(dice, 4)];
             spec["permissions"] = json!({ "projects": projects });
             format!("permissions of {name}")
         }
@@ -208,11 +197,11 @@ fn change(
             format!("Secret of {name}: {secret:?}")
         }
         5 => {
-            declared.teams = [TEAMS[dice.below(2)], TEAMS[dice.below(2)]];
+            declared.teams = [dice.pick(&TEAMS), dice.pick(&TEAMS)];
             format!("teams {:?}", declared.teams)
         }
         6 => {
-            let (project, account) = (PROJECTS[dice.below(3)].to_owned(), ACCOUNT.to_owned());
+            let (project, account) = (dice.pick(&PROJECTS).to_owned(), ACCOUNT.to_owned());
             let permissions = vec!["CREATE_ISSUES".to_owned()];
             let mutation = if dice.coin() {
                 Mutation::Grant { project, account, permissions }
@@ -223,15 +212,15 @@ fn change(
             format!("{name}: {mutation:?}")
         }
         7 if declared.bindings.len() > 6 => {
-            let doomed = declared.bindings.keys().nth(dice.below(declared.bindings.len())).unwrap().clone();
+            let doomed = declared.bindings.keys().nth(index(dice, declared.bindings.len())).unwrap().clone();
             declared.bindings.remove(&doomed);
             format!("end of binding {doomed}")
         }
         _ => {
             let binding = format!("binding-{number}");
-            let projects: Vec<_> = PROJECTS.iter().take(1 + dice.below(3)).map(|key| json!({ "key": key })).collect();
+            let projects: Vec<_> = PROJECTS.iter().take(1 + index(dice, 3)).map(|key| json!({ "key": key })).collect();
             let spec = json!({ "workspace": "web", "projects": projects });
-            declared.bindings.insert(binding.clone(), (dice.below(2), name, spec));
+            declared.bindings.insert(binding.clone(), (index(dice, 2), name, spec));
             format!("{binding} to {name}")
         }
     }
@@ -250,15 +239,10 @@ async fn ask_for_a_check(place: &Place<'_>) {
     }
 }
 
-fn seed() -> u64 {
-    let given = std::env::var("SEED").ok().map(|text| text.parse().unwrap());
-    given.unwrap_or_else(|| u64::from(std::process::id()).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-}
-
 async fn killed_while_everything_changes(stage: &Stage) {
-    let seed = seed();
+    let seed = dice::seed();
     println!("SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let ways = [Way::PersonalAccessToken, Way::ApiToken, Way::PersonalAccessToken];
     let sites: BTreeMap<_, _> =
         CONNECTIONS.into_iter().zip(ways).map(|(name, way)| (name, stage.site(name, way, &PROJECTS))).collect();
@@ -280,7 +264,7 @@ async fn killed_while_everything_changes(stage: &Stage) {
         let before = declared.clone();
         let what = change(&mut declared, &mut dice, &sites, stage, number);
         place.apply(&declared, &before, &sites).await;
-        let pause = Duration::from_millis(u64::try_from(dice.below(400)).unwrap());
+        let pause = dice.time(400);
         println!("{:>6} ms  {what}, then {} ms", started.elapsed().as_millis(), pause.as_millis());
         tokio::time::sleep(pause).await;
         if dice.coin() {

@@ -12,6 +12,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tests::{
+    canary::forms,
     jira::{self, Certificate, ClientCertificate, Fault, Rule},
     stage::{self, ACCOUNT, Kind, Seen, Site, Stage, Way, email, operator},
 };
@@ -24,17 +25,6 @@ use tokio::{
 fn canary(owner: &str, what: &str) -> String {
     let digest = jira::digest(format!("{owner} {what}").as_bytes());
     format!("{digest}/+{digest}=")
-}
-
-/// A value as it may show up: as it is, percent-encoded, and in base64 wherever it begins in a group of three bytes.
-fn forms(value: &str) -> Vec<String> {
-    let escaped: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
-    let encoded = (0..3).map(|before| {
-        let text = STANDARD.encode([" ".repeat(before).as_bytes(), value.as_bytes()].concat());
-        // The groups at both ends depend on the neighbours.
-        text[if before == 0 { 0 } else { 4 }..text.len() - 4].to_owned()
-    });
-    encoded.chain([value.to_owned(), escaped]).collect()
 }
 
 /// Everything that people or programs can see of the operator, by where it stands.

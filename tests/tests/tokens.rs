@@ -11,8 +11,6 @@ mod exchange;
 mod house;
 #[path = "tokens/latency.rs"]
 mod latency;
-#[path = "tokens/ledger.rs"]
-mod ledger;
 #[path = "tokens/race.rs"]
 mod race;
 #[path = "tokens/refresh.rs"]

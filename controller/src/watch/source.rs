@@ -2,6 +2,7 @@
 
 use futures::{
     FutureExt, Stream, StreamExt, TryStreamExt,
+    future::ready,
     stream::{self, BoxStream},
 };
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -16,7 +17,10 @@ use super::{
     Signal,
     sight::{NAMESPACE, Sight, Sights, existence},
 };
-use crate::reach::{NamespaceName, Reach};
+use crate::{
+    reach::{NamespaceName, Reach},
+    rewind::{newest, until_rewound},
+};
 
 /// Watches whole objects of a kind.
 pub fn objects<K>(
@@ -62,9 +66,9 @@ pub fn namespaces(
         });
         let sight = sights.begin(NAMESPACE, namespace);
         let api = Api::<PartialObjectMeta<Namespace>>::all(sight.client(client));
-        signals(sight.clone(), watcher(api, config).default_backoff().inspect_ok(existence(sight)), shorten)
+        signals(sight.clone(), watched(api, config).inspect_ok(existence(sight)), shorten)
     };
-    stream::select_all(reach.parts().into_iter().map(watch))
+    together(reach.parts().into_iter().map(watch).collect())
 }
 
 fn within<K>(
@@ -92,10 +96,31 @@ where
         let possible = sight.clone();
         // Before there is the namespace there is no Role in it, and every attempt would be refused.
         let possible = async move { possible.possible().await };
-        let events = possible.map(|()| watcher(api, watcher::Config::default()).default_backoff()).flatten_stream();
+        let events = possible.map(|()| watched(api, watcher::Config::default())).flatten_stream();
         signals(sight, events, shorten)
     };
-    stream::select_all(reach.parts().into_iter().map(watch))
+    together(reach.parts().into_iter().map(watch).collect())
+}
+
+/// One watch, which goes on after each failure, and ends where nothing that it has shown counts any more.
+fn watched<K>(
+    api: Api<K>,
+    config: watcher::Config,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
+where
+    K: Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
+{
+    let selector = config.field_selector.clone();
+    let events = watcher(api.clone(), config).default_backoff();
+    until_rewound(events, move || newest(api.clone(), selector.clone()))
+}
+
+/// All watches of one kind as one stream, which ends as soon as one of them does.
+fn together<K: Send + 'static>(
+    watches: Vec<BoxStream<'static, Signal<K>>>,
+) -> impl Stream<Item = Signal<K>> + Send + use<K> {
+    let ending = watches.into_iter().map(|signals| signals.map(Some).chain(stream::once(ready(None))).boxed());
+    stream::select_all(ending).take_while(|signal| ready(signal.is_some())).filter_map(ready)
 }
 
 fn signals<K: Resource + Send + 'static>(

@@ -7,6 +7,9 @@ use super::{binaries::Binaries, command_line::CommandLine};
 /// Base name of the API server's log of requests.
 pub(super) const AUDIT_LOG: &str = "audit.log";
 
+/// Base name of the directory of the store.
+pub(super) const DATA: &str = "etcd";
+
 /// Socket of etcd, which requires the form host:port also of the name of a file. A socket in a directory of its owner keeps
 /// the data, secrets included, from the other users of the machine, and cannot collide with another control plane.
 const ETCD_CLIENT: &str = "unix://client:0";
@@ -71,7 +74,7 @@ impl fmt::Display for Component {
 
 fn etcd(binaries: &Binaries) -> CommandLine {
     CommandLine::new(&binaries.etcd)
-        .flag("data-dir", "etcd")
+        .flag("data-dir", DATA)
         .flag("listen-client-urls", ETCD_CLIENT)
         .flag("advertise-client-urls", ETCD_CLIENT)
         .flag("listen-peer-urls", ETCD_PEER)

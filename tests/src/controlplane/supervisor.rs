@@ -81,6 +81,21 @@ impl Supervisor {
         self.wait_for(|| self.exit_status(component).is_some()).await
     }
 
+    /// Lets a component that runs run no further, and waits until it stands still.
+    pub(super) async fn pause(&self, component: &str) -> io::Result<()> {
+        self.command("stop", component)?;
+        let pid = fs::read_to_string(self.directory.join(format!("{component}.pid")))?;
+        let stat = PathBuf::from(format!("/proc/{}/stat", pid.trim()));
+        // The third word is the state of the process, `T` when it was stopped; the second is its name, in parentheses.
+        let stopped = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+        self.wait_for(stopped).await
+    }
+
+    /// Lets a component go on after [`pause`](Self::pause).
+    pub(super) fn resume(&self, component: &str) -> io::Result<()> {
+        self.command("cont", component)
+    }
+
     /// The exit status in the words of the shell (128 + signal for a signal) once the component has ended. Absent while it
     /// runs and before it was started.
     pub(super) fn exit_status(&self, component: &str) -> Option<String> {

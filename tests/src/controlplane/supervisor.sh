@@ -3,6 +3,7 @@
 # $1 is the directory of the control plane. Standard input carries one command per line:
 #   start NAME   runs NAME.sh with its output appended to NAME.log; NAME.pid exists while it runs, NAME.exit after it ended
 #   kill NAME    ends it with SIGKILL
+#   stop NAME    lets it run no further, until `cont NAME`
 # Whatever ends the process at the other side of the pipe, the kernel closes the pipe. Ctrl-C and a closing terminal are
 # ignored here, so that the components outlive them until that process has finished its own work.
 trap '' INT HUP
@@ -27,21 +28,24 @@ start() {
     done
 }
 
-end() {
+# Sends the signal $2 to a component that runs.
+tell() {
     if [ -f "$1.pid" ]; then
-        kill -KILL "$(cat "$1.pid")"
+        kill "-$2" "$(cat "$1.pid")"
     fi
 }
 
 while read -r action component; do
     case $action in
     start) start "$component" ;;
-    kill) end "$component" ;;
+    kill) tell "$component" KILL ;;
+    stop) tell "$component" STOP ;;
+    cont) tell "$component" CONT ;;
     esac
 done
 
 for file in *.pid; do
-    end "${file%.pid}"
+    tell "${file%.pid}" KILL
 done
 wait
 cd /

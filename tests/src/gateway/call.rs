@@ -4,6 +4,31 @@ use hyper::{Method, header::ACCEPT, http::request::Parts};
 use k8s_openapi::ByteString;
 use serde_json::Value;
 
+/// What a request does with a resource, as far as that makes a difference here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Follows the changes of a collection.
+    Watch,
+    /// Reads a collection, page by page, as one who is going to watch it does.
+    List,
+    /// Reads one thing.
+    Read,
+    /// Changes something.
+    Write,
+}
+
+impl Verb {
+    fn of(parts: &Parts) -> Self {
+        let asked = |name: &str| parts.uri.query().is_some_and(|query| query.split('&').any(|it| it.starts_with(name)));
+        match parts.method {
+            Method::GET if asked("watch=") => Self::Watch,
+            Method::GET if asked("limit=") => Self::List,
+            Method::GET => Self::Read,
+            _ => Self::Write,
+        }
+    }
+}
+
 /// One request to the API server. `Debug` shows no body.
 pub struct Call {
     /// Method.
@@ -12,6 +37,8 @@ pub struct Call {
     pub path: String,
     /// Whether only metadata was asked for (`PartialObjectMetadata`).
     pub metadata_only: bool,
+    /// What it does with the resource.
+    pub verb: Verb,
     body: Value,
 }
 
@@ -21,6 +48,7 @@ impl Call {
         Self {
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
+            verb: Verb::of(parts),
             metadata_only: accepted.contains("PartialObjectMetadata"),
             // What is no JSON, a watch's empty body above all, has no keys.
             body: serde_json::from_slice(body).unwrap_or_default(),

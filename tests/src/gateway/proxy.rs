@@ -1,8 +1,8 @@
 //! Sockets and forwarding.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     HeaderMap, Request, Response, StatusCode,
@@ -42,9 +42,14 @@ pub(super) async fn accept(listener: TcpListener, config: Arc<ServerConfig>, sha
 async fn converse(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) {
     // A handshake that fails is the client's to report.
     let Ok(stream) = acceptor.accept(stream).await else { return };
+    let mut cuts = shared.cuts.subscribe();
     let service = service_fn(move |request| pass(request, Arc::clone(&shared)));
-    // An error here is a connection that was cut by either side, which each side has noticed.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let conversation = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // An error here is a connection that was cut by either side, which each side has noticed.
+        _ = conversation => {}
+        _ = cuts.changed() => {}
+    }
 }
 
 /// An error ends the connection without an answer.
@@ -60,7 +65,7 @@ async fn pass(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Ans
                 return refusal(status);
             }
             Fate::Hold(Way::There) | Fate::Cut(Way::There) | Fate::Delay(Way::There, _) => befall(trap).await?,
-            Fate::Hold(Way::Back) | Fate::Cut(Way::Back) | Fate::Delay(Way::Back, _) => {}
+            Fate::Hold(Way::Back) | Fate::Cut(Way::Back) | Fate::Delay(Way::Back, _) | Fate::End(_) => {}
         }
     }
     // In a task of its own, which goes on when the operator is gone.
@@ -73,15 +78,18 @@ async fn pass(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Ans
         }
     });
     let answer = forwarded.await.map_err(io::Error::other)??;
-    match trap {
-        Some(trap)
-            if matches!(trap.fate(), Fate::Hold(Way::Back) | Fate::Cut(Way::Back) | Fate::Delay(Way::Back, _)) =>
-        {
+    let Some(trap) = trap else { return Ok(answer) };
+    match trap.fate() {
+        Fate::Hold(Way::Back) | Fate::Cut(Way::Back) | Fate::Delay(Way::Back, _) => {
             befall(&trap).await?;
+            Ok(answer)
         }
-        Some(_) | None => {}
+        Fate::End(after) => {
+            trap.tell();
+            Ok(answer.map(|body| ended(body, after)))
+        }
+        Fate::Hold(Way::There) | Fate::Cut(Way::There) | Fate::Delay(Way::There, _) | Fate::Refuse(_) => Ok(answer),
     }
-    Ok(answer)
 }
 
 /// Carries a fate out that does not depend on the way. An error ends the connection.
@@ -95,8 +103,14 @@ async fn befall(trap: &Trap) -> io::Result<()> {
             tokio::time::sleep(time).await;
             Ok(())
         }
-        Fate::Refuse(_) => Ok(()),
+        Fate::Refuse(_) | Fate::End(_) => Ok(()),
     }
+}
+
+/// A body that ends properly after so long, as the API server ends a watch.
+fn ended(body: UnsyncBoxBody<Bytes, io::Error>, after: Duration) -> UnsyncBoxBody<Bytes, io::Error> {
+    let pieces = body.into_data_stream().map_ok(Frame::data).take_until(tokio::time::sleep(after));
+    BodyExt::boxed_unsync(StreamBody::new(pieces))
 }
 
 async fn forward(parts: Parts, body: Bytes, shared: &Shared) -> io::Result<Answer> {
@@ -127,6 +141,9 @@ fn of_the_message(mut headers: HeaderMap) -> HeaderMap {
 fn refusal(status: u16) -> io::Result<Answer> {
     let reason = match status {
         409 => "Conflict",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        410 => "Expired",
         429 => "TooManyRequests",
         _ => "InternalError",
     };

@@ -11,7 +11,7 @@ use std::{
 use hyper::Method;
 use tokio::sync::watch;
 
-use super::call::Call;
+use super::call::{Call, Verb};
 
 /// A side of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +33,20 @@ pub enum Fate {
     Delay(Way, Duration),
     /// It is answered in the API server's place with this status, and a `Status` object that says so.
     Refuse(u16),
+    /// It is answered, and the answer ends after so long, wherever it is.
+    End(Duration),
 }
 
 /// Which calls, and what befalls them.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    method: Method,
+    method: Option<Method>,
+    verb: Option<Verb>,
     path: String,
     body: Body,
     metadata_only: Option<bool>,
     pass: u32,
+    one_in: u32,
     strike: Option<u32>,
     fate: Fate,
 }
@@ -58,7 +62,20 @@ impl Rule {
     /// Every call with this method whose path ends so.
     #[must_use]
     pub fn on(method: Method, path: &str, fate: Fate) -> Self {
-        Self { method, path: path.to_owned(), body: Body::Any, metadata_only: None, pass: 0, strike: None, fate }
+        Self { method: Some(method), path: path.to_owned(), ..Self::every(fate) }
+    }
+
+    /// Every call.
+    #[must_use]
+    pub fn every(fate: Fate) -> Self {
+        let (path, body) = (String::new(), Body::Any);
+        Self { method: None, verb: None, path, body, metadata_only: None, pass: 0, one_in: 1, strike: None, fate }
+    }
+
+    /// Only those that do this with a resource.
+    #[must_use]
+    pub fn verb(self, verb: Verb) -> Self {
+        Self { verb: Some(verb), ..self }
     }
 
     /// Only writes of a Secret that give this key a value.
@@ -79,6 +96,12 @@ impl Rule {
         Self { pass: nth.saturating_sub(1), ..self }
     }
 
+    /// Only one in so many of them.
+    #[must_use]
+    pub fn one_in(self, calls: u32) -> Self {
+        Self { one_in: calls.max(1), ..self }
+    }
+
     /// Only so many of them.
     #[must_use]
     pub fn times(self, strike: u32) -> Self {
@@ -86,7 +109,8 @@ impl Rule {
     }
 
     fn means(&self, call: &Call) -> bool {
-        self.method == call.method
+        self.method.as_ref().is_none_or(|wanted| *wanted == call.method)
+            && self.verb.is_none_or(|wanted| wanted == call.verb)
             && call.path.ends_with(&self.path)
             && self.metadata_only.is_none_or(|wanted| wanted == call.metadata_only)
             && match self.body {
@@ -162,8 +186,9 @@ impl Trap {
             return false;
         }
         let number = self.seen.fetch_add(1, Ordering::SeqCst);
-        let struck = number.checked_sub(self.rule.pass);
-        struck.is_some_and(|struck| self.rule.strike.is_none_or(|most| struck < most))
+        let Some(meant) = number.checked_sub(self.rule.pass) else { return false };
+        let (turn, rest) = (meant / self.rule.one_in, meant % self.rule.one_in);
+        rest == 0 && self.rule.strike.is_none_or(|most| turn < most)
     }
 
     /// Tells that a call has come as far as it is meant to come.
@@ -215,7 +240,7 @@ mod tests {
     fn a_rule_tells_reads_of_metadata_from_reads_of_objects() {
         let look = call(Method::GET, SECRET, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", "");
         let read = call(Method::GET, SECRET, "application/json", "");
-        let rule = |metadata_only| Rule { method: Method::GET, ..rule() }.metadata_only(metadata_only);
+        let rule = |metadata_only| Rule { method: Some(Method::GET), ..rule() }.metadata_only(metadata_only);
         assert!(Trap::new(rule(true)).strikes(&look) && !Trap::new(rule(true)).strikes(&read));
         assert!(Trap::new(rule(false)).strikes(&read) && !Trap::new(rule(false)).strikes(&look));
         assert!(!Trap::new(super::tests::rule()).strikes(&read), "the method counts");
@@ -229,6 +254,25 @@ mod tests {
         let trap = Trap::new(rule());
         trap.release();
         assert!(!trap.strikes(&write("{}")));
+    }
+
+    #[rstest]
+    #[case::watch(Method::GET, "/api/v1/secrets?watch=true&resourceVersion=1", Verb::Watch)]
+    #[case::list(Method::GET, "/api/v1/secrets?limit=500", Verb::List)]
+    #[case::read(Method::GET, SECRET, Verb::Read)]
+    #[case::write(Method::PATCH, SECRET, Verb::Write)]
+    fn a_rule_tells_what_a_call_does(#[case] method: Method, #[case] uri: &str, #[case] verb: Verb) {
+        let struck = [Verb::Watch, Verb::List, Verb::Read, Verb::Write].into_iter().filter(|verb| {
+            Trap::new(Rule::every(Fate::Refuse(500)).verb(*verb)).strikes(&call(method.clone(), uri, "", ""))
+        });
+        assert_eq!(struck.collect::<Vec<_>>(), [verb]);
+    }
+
+    #[test]
+    fn a_trap_strikes_one_in_so_many() {
+        let trap = Trap::new(rule().one_in(3).times(2));
+        let struck: Vec<_> = (0..8).map(|_| trap.strikes(&write("{}"))).collect();
+        assert_eq!(struck, [true, false, false, true, false, false, false, false]);
     }
 
     #[tokio::test]

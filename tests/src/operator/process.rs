@@ -1,7 +1,7 @@
 //! One run of the operator's program, as the child of a shell that ends it when this process is gone.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, PipeReader, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -47,6 +47,8 @@ pub(super) struct CommandLine {
     pub(super) kubeconfig: PathBuf,
     /// File that the output is appended to.
     pub(super) log: PathBuf,
+    /// What is preloaded into it: variables of its environment.
+    pub(super) preloaded: Option<[(&'static str, PathBuf); 2]>,
 }
 
 /// A signal that the program gets.
@@ -93,6 +95,7 @@ impl Process {
             .arg(&command_line.program)
             .args(&command_line.arguments)
             .env("KUBECONFIG", &command_line.kubeconfig)
+            .envs(command_line.preloaded.iter().flatten().map(|(name, path)| (name, path)))
             .stdin(std::process::Stdio::piped())
             .stdout(writer.try_clone()?)
             .stderr(writer)
@@ -117,6 +120,13 @@ impl Process {
             Some(signals) => writeln!(signals, "{}", signal.name()),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         }
+    }
+
+    /// Id of the program's process: of the shell's only child. `None` when there is none any more.
+    pub(super) fn id(&self) -> Option<u32> {
+        let shell = self.shell.id();
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
+        children.split_whitespace().next()?.parse().ok()
     }
 
     /// Whether the program has ended and all of its output was read.

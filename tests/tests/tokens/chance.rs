@@ -8,10 +8,10 @@ use std::{collections::BTreeMap, time::Duration};
 use futures::future::join_all;
 use hyper::Method;
 use tests::{
+    dice::{self, Dice},
     gateway::{Fate, Rule as Snag, Way},
     jira::{self, Fault, Mark, Rule},
-    scene::{NAME, Protocol, Scene},
-    stage::{ACCOUNT, Kind},
+    scene::{Protocol, Scene},
 };
 use tokio::time::sleep;
 
@@ -22,26 +22,6 @@ const RUNS: usize = 24;
 
 /// Most connections at the same time.
 const SCENES: usize = 40;
-
-/// Numbers that follow from a seed (Marsaglia's xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        u32::try_from(self.0 % u64::from(bound)).unwrap()
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[usize::try_from(self.below(u32::try_from(of.len()).unwrap())).unwrap()]
-    }
-
-    fn time(&mut self, below: u32) -> Duration {
-        Duration::from_millis(self.below(below).into())
-    }
-}
 
 /// A call to the API server in the course of a renewal.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +84,7 @@ impl Mishap {
                     Fate::Cut(way) => format!("cut {way:?}"),
                     Fate::Delay(way, _) => format!("delayed {way:?}"),
                     Fate::Refuse(status) => format!("refused {status}"),
+                    Fate::End(_) => "ended".to_owned(),
                 };
                 format!("{call:?} {fate}")
             }
@@ -152,11 +133,6 @@ fn runs() -> usize {
     std::env::var("TOKEN_RUNS").map_or(RUNS, |text| text.parse().unwrap())
 }
 
-fn seed() -> u64 {
-    let given = std::env::var("SEED").ok().map(|text| text.parse().unwrap());
-    given.unwrap_or_else(|| u64::from(std::process::id()).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-}
-
 /// One renewal of each connection. Counts how the runs ended.
 async fn round(house: &House, scenes: &[(Scene, ())], process: Process, dice: &mut Dice, ends: &mut Ends) {
     let (mark, wait) = (jira::shared().journal().mark(), dice.time(2_500));
@@ -186,8 +162,7 @@ async fn round(house: &House, scenes: &[(Scene, ())], process: Process, dice: &m
         if end == End::AnswerLost {
             assert!(may_be_lost(house, scene, *mishap, process, mark), "{case:?} on {:?} is lost", scene.protocol);
             let key = format!("after-{mark:?}");
-            scene.authorise(&scene.person(ACCOUNT), &key).await;
-            scene.stage.until_ready(Kind::Connection, NAME).await;
+            scene.admit(&key).await;
         }
         (scene.protocol, mishap.name(), end)
     }));
@@ -213,9 +188,9 @@ fn may_be_lost(house: &House, scene: &Scene, mishap: Mishap, process: Process, m
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_tokens_are_kept_where_they_can_be_and_never_sent_after_their_successor_was_stored() {
-    let (runs, seed) = (runs(), seed());
+    let (runs, seed) = (runs(), dice::seed());
     println!("TOKEN_RUNS={runs} SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let house = House::open("chance").await;
     let count = SCENES.min(runs.div_ceil(2));
     let protocols = [Protocol::Cloud, Protocol::Center, Protocol::Cloud, Protocol::Center, Protocol::Old];

@@ -15,13 +15,12 @@ use serde_json::json;
 use tests::{
     gateway::{Fate, Gateway, Rule},
     jira::{self, Mark, Mutation},
+    ledger::Ledger,
     operator::{Operator, Settings},
     scene::{self, NAME, Protocol, Scene},
-    stage::{ACCOUNT, Kind, Seen, Stage},
+    stage::{Kind, Seen, Stage},
 };
 use tokio::time::sleep;
-
-use super::ledger::Ledger;
 
 /// Longest time for a request to Jira, in seconds: a machine under load answers within it, and a claim ends soon.
 pub const TIMEOUT: u64 = 8;
@@ -96,22 +95,14 @@ impl House {
     pub async fn waiting(&self, protocol: Protocol) -> Scene {
         let namespace = self.stage.control_plane.namespace("guest").await.unwrap();
         let scene = Scene::on(self.stage.within(&namespace), protocol, |_| {}, |_| {});
-        scene.prepare().await;
-        let mut spec = scene.spec();
-        spec["checks"] = json!({ "interval": "30m", "timeout": format!("{TIMEOUT}s") });
-        scene.stage.apply(Kind::Connection, NAME, spec).await;
-        let waiting = scene.until_reason("AuthorizationRequired").await;
-        if protocol == Protocol::Old {
-            scene.link(&waiting.0["status"]);
-        }
+        scene.wait_for_a_person(json!({ "interval": "30m", "timeout": format!("{TIMEOUT}s") })).await;
         scene
     }
 
     /// A connection that works.
     pub async fn authorised(&self, protocol: Protocol) -> Scene {
         let scene = self.waiting(protocol).await;
-        scene.authorise(&scene.person(ACCOUNT), "a-key").await;
-        scene.stage.until_ready(Kind::Connection, NAME).await;
+        scene.admit("a-key").await;
         scene
     }
 

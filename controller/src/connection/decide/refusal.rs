@@ -46,6 +46,11 @@ pub(super) fn may_try_once(view: &View<'_>, last_sent: Option<Timestamp>) -> boo
     asked_for_a_check(view) && long_ago
 }
 
+/// When a refused credential was sent last: as this process knows, or as the status tells one that was started since.
+pub(super) fn last_sent(view: &View<'_>) -> Option<Timestamp> {
+    view.facts.asked_before.or_else(|| view.connection.status.as_ref().and_then(latest_transition))
+}
+
 /// The refusal that the status tells of, if it is of this spec and these values: what a restarted operator goes by.
 pub(super) fn remembered(view: &View<'_>) -> Option<Finding> {
     if view.facts.trouble.is_some() {

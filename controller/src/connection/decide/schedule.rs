@@ -134,7 +134,7 @@ pub(super) fn held_back(view: &View<'_>) -> Option<Finding> {
         Row::Outage | Row::Misfit | Row::Lacking => !refusal::asked_for_a_check(view),
         // A wish does not widen Jira's budget.
         Row::Limited => true,
-        Row::Refused => !refusal::may_try_once(view, view.facts.asked_before),
+        Row::Refused => !refusal::may_try_once(view, refusal::last_sent(view)),
         Row::Proven | Row::Pending | Row::Awaiting | Row::Unresolved | Row::Suspended => false,
     };
     // When a bearer is tried again counts from the status, as it would after a restart.

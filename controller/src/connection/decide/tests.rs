@@ -610,11 +610,18 @@ fn a_rejected_credential_is_sent_again_when_the_spec_changes() {
     assert_eq!(life.reason(), "ConnectionVerified");
 }
 
-#[test]
-fn a_person_may_ask_once_per_value_and_every_five_minutes() {
+#[rstest]
+#[case::running(false)]
+#[case::restarted(true)]
+fn a_person_may_ask_once_per_value_and_every_five_minutes(#[case] restarted: bool) {
     let world = World { at_site: Err(Problem::CaptchaRequired), ..center() };
     let mut life = Life::center();
     life.pass(&world, noon());
+    if restarted {
+        life.restart();
+        life.pass(&world, noon() + Duration::from_secs(30));
+        assert_eq!(life.asked, [], "nobody has asked");
+    }
     life.wish("first");
     let plan = life.pass(&world, noon() + minutes(1));
     assert_eq!(life.asked, [], "too early");

@@ -1,5 +1,7 @@
 //! Which tokens were stored when, as the gateway saw it, against what Jira was shown and gave out.
 
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
+
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
@@ -8,7 +10,8 @@ use std::{
 use hyper::Method;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
-use tests::{
+
+use crate::{
     gateway::Call,
     jira::{self, Mark, digest},
     scene::Scene,
@@ -60,6 +63,7 @@ impl Ledger {
     }
 
     /// In which namespaces a person's answer was recorded, and when by Jira's clock.
+    #[must_use]
     pub fn answers(&self) -> Vec<(String, Timestamp)> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -73,6 +77,7 @@ impl Ledger {
     }
 
     /// Numbers of the requests of a connection that showed Jira a token after its successor was stored.
+    #[must_use]
     pub fn late(&self, scene: &Scene) -> Vec<u64> {
         let (stored, requests) = (self.of(scene), scene.token_requests(Mark::default()));
         let mut late = Vec::new();
@@ -89,6 +94,7 @@ impl Ledger {
     }
 
     /// Numbers of the requests of a connection that carried a token before it was stored.
+    #[must_use]
     pub fn early(&self, scene: &Scene) -> Vec<u64> {
         let requests = scene.site.requests(Mark::default());
         let mut seen = BTreeSet::new();
@@ -103,6 +109,7 @@ impl Ledger {
     }
 
     /// Whether Jira has given this connection a token, since `mark`, that never came to be stored.
+    #[must_use]
     pub fn lost(&self, scene: &Scene, mark: Mark) -> bool {
         let stored: BTreeSet<_> = self.of(scene).into_iter().map(|it| it.token).collect();
         let issued = scene.token_requests(mark).into_iter().filter_map(|entry| entry.issued);
