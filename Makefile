@@ -11,7 +11,7 @@ CRDS := charts/jira-connection-operator/crds
 .DEFAULT_GOAL := help
 # The targets are steps of one build in one target directory: side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help build fmt lint dependencies test browser tokens chaos crds docs fixtures chart install-yaml image-binary demo controlplane run install plugin krew
+.PHONY: help build fmt lint dependencies test browser tokens chaos bench bench-quick crds docs fixtures chart install-yaml image-binary demo controlplane run install plugin krew
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,12 +55,22 @@ tokens: export TOKEN_RUNS ?= 500
 tokens: export TOKEN_CALLBACKS ?= 100
 tokens: export TOKEN_COLD ?= 1000
 tokens: build ## Try to lose tokens: 500 renewals under random faults, 100 callbacks beside 1000 cold connections
-	cargo test $(LOCKED) -p tests --test tokens -- --nocapture --test-threads=1
+	cargo test $(LOCKED) --workspace --test tokens -- --nocapture --test-threads=1
 
 # The same: rounds of random faults for so many seconds, and single faults at their full length.
 chaos: export CHAOS_SECONDS ?= 180
 chaos: build ## Let everything around the operator fall, for less than ten minutes; SEED=… repeats one round
-	cargo test $(LOCKED) -p tests --test chaos -- --nocapture --test-threads=1
+	cargo test $(LOCKED) --workspace --test chaos -- --nocapture --test-threads=1
+
+# What is measured is built as it is shipped; what measures it, with another profile, which links in seconds.
+BENCH := cargo bench $(LOCKED) --profile measure --workspace --bench operator --
+
+bench: ## Measure the operator beside a bare client: tables, and JSON in target/bench; half an hour. ARGS='--help' shows more
+	$(BENCH) $(ARGS)
+
+# With what `build` has built, so that it takes no time to speak of.
+bench-quick: build ## Look whether the measurements work, with small numbers and programs that are not optimised: a minute
+	cargo bench $(LOCKED) --profile dev --workspace --bench operator -- --quick $(ARGS)
 
 crds: ## Write the CRDs anew from the types
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- $(CRDS)

@@ -79,6 +79,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -231,6 +232,8 @@ struct Core {
     authority: Authority,
     clock: Clock,
     journal: Journal,
+    /// TCP connections so far, but those to the control endpoint.
+    accepted: Arc<AtomicU64>,
     world: Mutex<World>,
     /// Listeners by instance name; those of the simulator itself by `auth`, `api` and `control`.
     listeners: Mutex<BTreeMap<String, Listener>>,
@@ -277,6 +280,7 @@ impl Simulator {
             authority: Authority::generate()?,
             clock: options.now.map_or_else(Clock::default, Clock::starting_at),
             journal: Journal::default(),
+            accepted: Arc::default(),
             world: Mutex::new(World::new(options)),
             listeners: Mutex::default(),
             runtime: runtime.handle().clone(),
@@ -284,8 +288,8 @@ impl Simulator {
         let auth_url = core.listen(Place::Auth, &auth)?;
         let api_url = core.listen(Place::Api, &api)?;
         let endpoint = Arc::clone(&core);
-        let listener =
-            Listener::open(&core.runtime, &control, None, Arc::new(move |request| endpoint.control(&request)))?;
+        let serve = Arc::new(move |request| endpoint.control(&request));
+        let listener = Listener::open(&core.runtime, &control, None, serve, Arc::default())?;
         let control_url = listener.origin();
         core.listeners().insert("control".to_owned(), listener);
         for app in apps {
@@ -347,6 +351,12 @@ impl Simulator {
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.core.journal
+    }
+
+    /// How many TCP connections were made so far, to all listeners but the control endpoint.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.core.accepted.load(Ordering::Relaxed)
     }
 
     /// A client certificate of the simulator's authority.
@@ -530,8 +540,8 @@ impl Core {
         let tls = self.authority.server(transport)?;
         let name = place.name().to_owned();
         let core = Arc::clone(self);
-        let listener =
-            Listener::open(&self.runtime, transport, tls, Arc::new(move |request| core.answer(&place, &request)))?;
+        let serve = Arc::new(move |request| core.answer(&place, &request));
+        let listener = Listener::open(&self.runtime, transport, tls, serve, Arc::clone(&self.accepted))?;
         let origin = listener.origin();
         self.listeners().insert(name, listener);
         Ok(origin)

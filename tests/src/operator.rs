@@ -155,6 +155,20 @@ pub struct Settings<'a> {
     pub gateway: Option<&'a Gateway>,
     /// More arguments.
     pub arguments: Vec<String>,
+    /// What is run.
+    pub program: Program,
+}
+
+/// The program of an operator.
+#[derive(Clone, Debug, Default)]
+pub enum Program {
+    /// Built by cargo with the profile `dev`, for tests.
+    #[default]
+    Dev,
+    /// Built by cargo with the profile `release`, for measurements.
+    Release,
+    /// There already.
+    At(PathBuf),
 }
 
 impl<'a> Settings<'a> {
@@ -175,6 +189,7 @@ impl<'a> Settings<'a> {
             machine: None,
             gateway: None,
             arguments: Vec::new(),
+            program: Program::default(),
         }
     }
 
@@ -279,8 +294,17 @@ impl Operator {
         Ok(operator)
     }
 
-    async fn prepare(settings: Settings<'_>) -> Result<Self, Error> {
-        let program = build().await?;
+    /// Builds the operator and installs the CRDs and its rights. It runs from [`restart`](Self::restart) on.
+    ///
+    /// # Errors
+    ///
+    /// When one of these fails.
+    pub async fn prepare(settings: Settings<'_>) -> Result<Self, Error> {
+        let program = match &settings.program {
+            Program::Dev => build().await?,
+            Program::Release => build_with(&["--release"]).await?,
+            Program::At(path) => path.clone(),
+        };
         install(settings.control_plane, &settings.rights).await?;
         let kubeconfig = settings.control_plane.service_account_kubeconfig(ACCOUNT, &settings.account).await;
         let kubeconfig = kubeconfig.map_err(|source| Error::Kubeconfig(Box::new(source)))?;
@@ -484,10 +508,10 @@ impl Operator {
 /// When cargo cannot be run, or the operator does not compile.
 pub async fn build() -> Result<PathBuf, Error> {
     static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
-    PROGRAM.get_or_try_init(run_cargo).await.cloned()
+    PROGRAM.get_or_try_init(|| build_with(&[])).await.cloned()
 }
 
-async fn run_cargo() -> Result<PathBuf, Error> {
+async fn build_with(arguments: &[&str]) -> Result<PathBuf, Error> {
     let mut cargo = Command::new(env!("CARGO"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_a_package(&name.to_string_lossy())) {
         cargo.env_remove(name);
@@ -495,6 +519,7 @@ async fn run_cargo() -> Result<PathBuf, Error> {
     let output = cargo
         // For the whole workspace, so that the dependencies get the features with which `make build` has built them.
         .args(["build", "--workspace", "--bin", "jira-operator", "--message-format=json-render-diagnostics"])
+        .args(arguments)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .kill_on_drop(true)
         .output()

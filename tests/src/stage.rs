@@ -52,7 +52,7 @@ static OPERATOR: OnceCell<Operator> = OnceCell::const_new();
 static USE: RwLock<()> = RwLock::const_new(());
 
 /// The two kinds of the operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// `JiraConnection`.
     Connection,

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -47,14 +48,22 @@ pub(super) struct Listener {
 
 impl Listener {
     /// Listens; connections are accepted from the return on.
-    pub(super) fn open(runtime: &Handle, transport: &Transport, tls: Tls, serve: Serve) -> Result<Self, Error> {
+    ///
+    /// `accepted` counts them.
+    pub(super) fn open(
+        runtime: &Handle,
+        transport: &Transport,
+        tls: Tls,
+        serve: Serve,
+        accepted: Arc<AtomicU64>,
+    ) -> Result<Self, Error> {
         let socket = std::net::TcpListener::bind((transport.address, transport.port))?;
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
         let _context = runtime.enter();
         let socket = TcpListener::from_std(socket)?;
         let (tls, settings) = watch::channel(tls);
-        runtime.spawn(accept(socket, settings, serve));
+        runtime.spawn(accept(socket, settings, serve, accepted));
         Ok(Self { address, scheme: transport.scheme, host: transport.host.clone(), tls })
     }
 
@@ -78,12 +87,13 @@ impl Listener {
     }
 }
 
-async fn accept(socket: TcpListener, mut settings: watch::Receiver<Tls>, serve: Serve) {
+async fn accept(socket: TcpListener, mut settings: watch::Receiver<Tls>, serve: Serve, count: Arc<AtomicU64>) {
     loop {
         tokio::select! {
             changed = settings.changed() => if changed.is_err() { return },
             accepted = socket.accept() => match accepted {
                 Ok((stream, _)) => {
+                    count.fetch_add(1, Ordering::Relaxed);
                     tokio::spawn(connection(stream, settings.clone(), Arc::clone(&serve)));
                 }
                 // Out of descriptors, or the peer is gone already: neither ends the listener.
