@@ -26,7 +26,7 @@ use crate::{
     context::Context,
     instance::Instances,
     kubernetes::{
-        events::Events,
+        events::{Delivery, Events},
         lease::{self, Candidate, InvalidPeriods, Leadership, LeaseName, Lost, Periods},
         own_writes::OwnWrites,
     },
@@ -110,8 +110,9 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
     serve(&mut servers, args.probe_address, "probes", probes).await?;
 
     let (wakes, mut queues) = Wakes::new();
+    let (events, delivery) = Events::new(client.clone(), hostname());
     let ctx = Arc::new(Context {
-        events: Events::new(client.clone(), hostname()),
+        events,
         client,
         leadership,
         network,
@@ -146,7 +147,7 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         }
         tracing::info!("every watch is listed");
         let Some(candidate) = candidate else {
-            work(queues, &ctx, args.concurrency, stop.clone()).await;
+            work(queues, delivery, &ctx, args.concurrency, stop.clone()).await;
             return Ok(());
         };
         let term = tokio::select! {
@@ -157,7 +158,7 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
         // Apart from the passes, so that none of them can keep the lease from being renewed.
         leading.spawn(term.serve(resigned.map(|_| ())));
         tokio::select! {
-            () = work(queues, &ctx, args.concurrency, stop.clone()) => Ok(()),
+            () = work(queues, delivery, &ctx, args.concurrency, stop.clone()) => Ok(()),
             Some(ended) = leading.join_next() => Err(match ended {
                 Ok(Err(lost)) => Error::Leadership(Box::new(lost)),
                 Ok(Ok(())) | Err(_) => Error::Ended { part: "election of the leader" },
@@ -283,6 +284,7 @@ impl Watches {
             connections: connections.as_reader(),
             bindings: bindings.as_reader(),
             namespaces: namespaces.as_reader(),
+            relations: Arc::default(),
         };
         Self { reach, sights: Sights::new(metrics), stores, connections, bindings, namespaces }
     }
@@ -315,7 +317,7 @@ impl Watches {
 }
 
 /// Works on the queues until `stop` resolves and the passes under way are finished.
-async fn work(queues: Queues, ctx: &Arc<Context>, concurrency: u16, stop: Stop) {
+async fn work(queues: Queues, delivery: Delivery, ctx: &Arc<Context>, concurrency: u16, stop: Stop) {
     let config = controller::Config::default().concurrency(concurrency);
     let connections = controller::applier(
         |object, ctx: Arc<Context>| connection::reconcile(object, ctx).boxed(),
@@ -341,11 +343,17 @@ async fn work(queues: Queues, ctx: &Arc<Context>, concurrency: u16, stop: Stop) 
         queues.bindings.map(Ok::<_, watcher::Error>).take_until(stop),
         config,
     );
-    futures::join!(
-        connections.into_stream().for_each(async |outcome| note(Kind::JiraConnection, outcome, &ctx.metrics)),
-        urgent.into_stream().for_each(async |outcome| note(Kind::JiraConnection, outcome, &ctx.metrics)),
-        bindings.into_stream().for_each(async |outcome| note(Kind::WorkspaceBinding, outcome, &ctx.metrics)),
-    );
+    let (finished, end) = oneshot::channel();
+    let passes = async {
+        futures::join!(
+            connections.into_stream().for_each(async |outcome| note(Kind::JiraConnection, outcome, &ctx.metrics)),
+            urgent.into_stream().for_each(async |outcome| note(Kind::JiraConnection, outcome, &ctx.metrics)),
+            bindings.into_stream().for_each(async |outcome| note(Kind::WorkspaceBinding, outcome, &ctx.metrics)),
+        );
+        // Dropped: the last pass has told what there is to tell.
+        drop(finished);
+    };
+    futures::join!(passes, delivery.run(end.map(|_: Result<(), _>| ())));
 }
 
 fn note<K: Resource, E: std::error::Error + 'static>(

@@ -19,6 +19,7 @@ use kube::{
     runtime::controller::Action,
 };
 
+pub use self::gather::is_announced;
 use self::memory::{BindingName, Memory};
 use crate::{context::Context, kubernetes::status};
 
@@ -63,16 +64,18 @@ pub enum Error {
 /// # Errors
 /// When the API server does not answer, or the object cannot be read.
 pub async fn reconcile(object: Arc<DeserializeGuard<WorkspaceBinding>>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let mut binding = object.0.clone().map_err(|invalid| Error::Invalid(Box::new(invalid)))?;
+    let name = (object.namespace().unwrap_or_default(), object.name_any());
+    let mut memory = ctx.bindings.take(&name, object.uid().as_ref());
+    // As for connections: first the memory, then the store.
+    let latest = ctx.stores.latest_binding(&object);
+    let mut binding = latest.0.clone().map_err(|invalid| Error::Invalid(Box::new(invalid)))?;
     if binding.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let name = (binding.namespace().unwrap_or_default(), binding.name_any());
-    let mut memory = ctx.bindings.take(&name, binding.metadata.uid.as_ref());
     status::prefer_written(&mut binding, memory.written.as_ref());
     let outcome = pass(&binding, &mut memory, &ctx).await;
     ctx.bindings.keep(name.clone(), memory);
-    if ctx.stores.binding(&name).is_none() {
+    if !ctx.stores.has_binding(&name) {
         // Deleted during the pass: what the watch forgot must not come back.
         forget(&name, &ctx);
     }

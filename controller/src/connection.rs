@@ -98,16 +98,18 @@ pub enum Error {
 /// # Errors
 /// When the API server does not answer, or the object cannot be read.
 pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let mut connection = object.0.clone().map_err(|invalid| Error::Invalid(Box::new(invalid)))?;
-    let name = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let name = (object.namespace().unwrap_or_default(), object.name_any());
     let _turn = ctx.turns.take(&name).await;
+    let mut memory = ctx.memories.take(&name, object.uid().as_ref());
+    // As it is now, after the memory was taken: a status that the store shows by then is not remembered any more.
+    let latest = ctx.stores.latest_connection(&object);
+    let mut connection = latest.0.clone().map_err(|invalid| Error::Invalid(Box::new(invalid)))?;
     if connection.metadata.deletion_timestamp.is_some() {
         farewell::take(&connection, &ctx).await?;
         return Ok(Action::await_change());
     }
     let started = Instant::now();
-    let mut memory = ctx.memories.take(&name, connection.metadata.uid.as_ref());
-    status::prefer_written(&mut connection, memory.written.as_ref());
+    status::prefer_written(&mut connection, memory.written.as_deref());
     let outdated = ctx.memories.take_outdated(&name);
     memory.facts.begin(connection.metadata.generation, outdated, ctx.now());
 
@@ -120,7 +122,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<C
         ctx.metrics.checked(connection.spec.deployment, started.elapsed());
     }
     ctx.memories.keep(name.clone(), memory);
-    if ctx.stores.connection(&name).is_none() {
+    if ctx.stores.connection_uid(&name).is_none() {
         // Deleted during the pass: what the watch forgot must not come back, least of all the secrets.
         forget(&name, &ctx);
     }
@@ -178,7 +180,7 @@ async fn conclude(connection: &mut JiraConnection, memory: &mut Memory, ctx: &Co
         told?
     };
     connection.status = Some(told.1.clone());
-    memory.written = Some(told);
+    memory.written = Some(Box::new(told));
     // Every answer is in the facts now: this concludes against the status just written, and asks nothing more.
     ask(connection, memory, ctx).await
 }

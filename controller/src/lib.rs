@@ -24,6 +24,7 @@ pub mod plugin;
 pub mod probes;
 pub mod proof;
 pub mod reach;
+pub mod relations;
 pub mod rewind;
 pub mod summary;
 pub mod telemetry;

@@ -3,7 +3,7 @@
 //! The connection controller publishes, the binding controller reads; the two meet only here and in the API types.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -30,7 +30,7 @@ pub struct Proof {
     /// Id of the account that issues are assigned to.
     pub default_assignee: Option<String>,
     /// What is known of each project that somebody asked for.
-    pub projects: BTreeMap<ProjectKey, ProjectProof>,
+    pub projects: HashMap<ProjectKey, ProjectProof>,
 }
 
 /// How a connection stands.

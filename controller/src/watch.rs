@@ -27,7 +27,7 @@ use kube::{
 
 use crate::{
     acceptance::{self, Labels},
-    binding,
+    binding::{self, memory::BindingName},
     connection::{
         self,
         facts::Outdated,
@@ -37,6 +37,7 @@ use crate::{
     context::Context,
     kubernetes::owned_secret,
     proof::ConnectionName,
+    relations::Relations,
 };
 
 use self::sight::Watched;
@@ -63,6 +64,8 @@ pub struct Stores {
     pub bindings: Store<StoredBinding>,
     /// Namespaces, for their labels.
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
+    /// Which of these objects names which, and what else.
+    pub relations: Arc<Relations>,
 }
 
 impl Stores {
@@ -73,22 +76,36 @@ impl Stores {
         stored.0.as_ref().ok().cloned()
     }
 
-    /// A binding by namespace and name.
+    /// A connection as it is now, or as it was given where it is gone.
     #[must_use]
-    pub fn binding(&self, (namespace, name): &(String, String)) -> Option<WorkspaceBinding> {
-        let stored = self.bindings.get(&ObjectRef::new(name).within(namespace))?;
-        stored.0.as_ref().ok().cloned()
+    pub fn latest_connection(&self, known: &Arc<StoredConnection>) -> Arc<StoredConnection> {
+        self.connections.get(&ObjectRef::from_obj(known.as_ref())).unwrap_or_else(|| Arc::clone(known))
+    }
+
+    /// A binding as it is now, or as it was given where it is gone.
+    #[must_use]
+    pub fn latest_binding(&self, known: &Arc<StoredBinding>) -> Arc<StoredBinding> {
+        self.bindings.get(&ObjectRef::from_obj(known.as_ref())).unwrap_or_else(|| Arc::clone(known))
+    }
+
+    /// `metadata.uid` of a connection.
+    #[must_use]
+    pub fn connection_uid(&self, (namespace, name): &ConnectionName) -> Option<String> {
+        self.connections.get(&ObjectRef::new(name).within(namespace))?.meta().uid.clone()
+    }
+
+    /// Whether there is a binding of this namespace and name.
+    #[must_use]
+    pub fn has_binding(&self, (namespace, name): &BindingName) -> bool {
+        self.bindings.get(&ObjectRef::new(name).within(namespace)).is_some()
     }
 
     /// The bindings that name a connection.
     #[must_use]
-    pub fn bindings_of(&self, connection: &ConnectionName) -> Vec<WorkspaceBinding> {
-        self.bindings_where(|binding| acceptance::named_connection(binding) == *connection)
-    }
-
-    fn bindings_where(&self, wanted: impl Fn(&WorkspaceBinding) -> bool) -> Vec<WorkspaceBinding> {
-        let stored = self.bindings.state();
-        stored.iter().filter_map(|stored| stored.0.as_ref().ok()).filter(|binding| wanted(binding)).cloned().collect()
+    pub fn bindings_of(&self, connection: &ConnectionName) -> Vec<Arc<StoredBinding>> {
+        let names = self.relations.bindings.naming(connection);
+        let stored = |(namespace, name): BindingName| self.bindings.get(&ObjectRef::new(&name).within(&namespace));
+        names.into_iter().filter_map(stored).collect()
     }
 
     /// The labels of a namespace; `None` if it is not known.
@@ -105,29 +122,36 @@ impl Stores {
     }
 
     /// The connections that refer to an object of their namespace.
-    fn referring(&self, namespace: &str, referent: &Referent) -> Vec<ConnectionName> {
-        let stored = self.connections.state();
-        let refers = |connection: &&JiraConnection| {
-            connection.namespace().as_deref() == Some(namespace)
-                && (references::referents(&connection.spec).contains(referent) || is_candidate(connection, referent))
-        };
-        stored.iter().filter_map(|stored| stored.0.as_ref().ok()).filter(refers).map(name_of).collect()
+    fn referring(&self, namespace: &str, referent: Referent) -> Vec<ConnectionName> {
+        let names = self.relations.connections.naming(&(namespace.to_owned(), referent));
+        names.into_iter().map(|name| (namespace.to_owned(), name)).collect()
     }
-}
 
-fn is_candidate(connection: &JiraConnection, referent: &Referent) -> bool {
-    let candidate = references::credential(&connection.spec, ActiveCredential::Candidate);
-    candidate.map(references::secret).as_ref() == Some(referent)
-}
-
-impl Stores {
     /// The connection for which the operator makes a Secret of this name.
     fn keeping(&self, namespace: &str, secret: &str) -> Option<ConnectionName> {
         let (connection, _) = secret.rsplit_once('.')?;
         let name = (namespace.to_owned(), connection.to_owned());
         let kept = references::owned(connection).iter().any(|owned| owned == secret);
-        (kept && self.connection(&name).is_some()).then_some(name)
+        (kept && self.connection_uid(&name).is_some()).then_some(name)
     }
+}
+
+/// Everything that a connection refers to, a candidate included. Nothing of one that does not fit the schema.
+fn referents(connection: &StoredConnection) -> Vec<(String, Referent)> {
+    let Ok(connection) = &connection.0 else { return Vec::new() };
+    let candidate = references::credential(&connection.spec, ActiveCredential::Candidate).map(references::secret);
+    let namespace = connection.namespace().unwrap_or_default();
+    let all = references::referents(&connection.spec).into_iter().chain(candidate);
+    all.map(|referent| (namespace.clone(), referent)).collect()
+}
+
+/// The connection that a binding names. None of one that does not fit the schema.
+fn named(binding: &StoredBinding) -> Option<ConnectionName> {
+    binding.0.as_ref().ok().map(acceptance::named_connection)
+}
+
+fn is_announced(connection: &StoredConnection) -> bool {
+    connection.0.as_ref().is_ok_and(binding::is_announced)
 }
 
 fn name_of<K: ResourceExt>(object: &K) -> (String, String) {
@@ -182,8 +206,7 @@ impl Wakes {
 
     /// Wakes the passes of all bindings that name a connection.
     pub fn bindings_of(&self, connection: &ConnectionName, stores: &Stores) {
-        for binding in stores.bindings_of(connection) {
-            let (namespace, name) = name_of(&binding);
+        for (namespace, name) in stores.relations.bindings.naming(connection) {
             self.binding(&namespace, &name);
         }
     }
@@ -196,6 +219,21 @@ pub enum Change<K> {
     Seen(Option<Arc<K>>, Arc<K>),
     /// It is gone.
     Gone(Arc<K>),
+}
+
+/// Namespace and name of an object, what was known of it before, and what is known now.
+type SpecChange<'a, K> = ((String, String), Option<&'a K>, Option<&'a K>);
+
+impl<K: Resource> Change<K> {
+    /// Namespace and name, what was known before and what is known now, where the spec may differ.
+    fn of_spec(&self) -> Option<SpecChange<'_, K>> {
+        let spec = |object: &K| (object.meta().uid.clone(), object.meta().generation);
+        match self {
+            Self::Seen(Some(before), now) if spec(before) == spec(now) => None,
+            Self::Seen(before, now) => Some((name_of(now.as_ref()), before.as_deref(), Some(now))),
+            Self::Gone(before) => Some((name_of(before.as_ref()), Some(before), None)),
+        }
+    }
 }
 
 /// What a watch sends, and which one it is.
@@ -225,49 +263,59 @@ where
             Ok(watcher::Event::InitDone) => {
                 let listing = listings.remove(&sight.watched).unwrap_or_default();
                 let before = store.state().into_iter().filter(|object| sight.watched.covers(object.as_ref()));
-                let changes = differences(before.collect(), listing);
-                for change in &changes {
-                    enter(change, &mut writer);
-                }
-                changes.into_iter().for_each(&mut tell);
+                relisted(before.collect(), listing, &mut writer, &store).into_iter().for_each(&mut tell);
                 sight.listed();
             }
             Ok(watcher::Event::Apply(object)) => {
-                let change = Change::Seen(store.get(&ObjectRef::from_obj(&object)), Arc::new(object));
-                enter(&change, &mut writer);
-                tell(change);
+                let name = ObjectRef::from_obj(&object);
+                let before = store.get(&name);
+                entered(name, before, object, &mut writer, &store).into_iter().for_each(&mut tell);
             }
             Ok(watcher::Event::Delete(object)) => {
-                let change = Change::Gone(Arc::new(object));
-                enter(&change, &mut writer);
-                tell(change);
+                let event = watcher::Event::Delete(object);
+                writer.apply_watcher_event(&event);
+                if let watcher::Event::Delete(object) = event {
+                    tell(Change::Gone(Arc::new(object)));
+                }
             }
             Err(error) => sight.lose(&error),
         }
     }
 }
 
-fn enter<K>(change: &Change<K>, writer: &mut Writer<K>)
+/// Enters an object into the store, and tells of it as it is kept there: an object is in memory once.
+fn entered<K>(
+    name: ObjectRef<K>,
+    before: Option<Arc<K>>,
+    object: K,
+    writer: &mut Writer<K>,
+    store: &Store<K>,
+) -> Option<Change<K>>
 where
     K: Resource + Clone + 'static,
     K::DynamicType: Eq + Hash + Clone + Default,
 {
-    writer.apply_watcher_event(&match change {
-        Change::Seen(_, now) => watcher::Event::Apply(K::clone(now)),
-        Change::Gone(object) => watcher::Event::Delete(K::clone(object)),
-    });
+    writer.apply_watcher_event(&watcher::Event::Apply(object));
+    store.get(&name).map(|now| Change::Seen(before, now))
 }
 
-/// What has changed between what was known and a new listing.
-fn differences<K>(before: Vec<Arc<K>>, listing: Vec<K>) -> Vec<Change<K>>
+/// Enters a new listing into the store: what has changed against what was known.
+fn relisted<K>(before: Vec<Arc<K>>, listing: Vec<K>, writer: &mut Writer<K>, store: &Store<K>) -> Vec<Change<K>>
 where
-    K: Resource + Clone,
+    K: Resource + Clone + 'static,
     K::DynamicType: Eq + Hash + Clone + Default,
 {
     let named = |object: Arc<K>| (ObjectRef::from_obj(object.as_ref()), object);
     let mut known: HashMap<_, _> = before.into_iter().map(named).collect();
-    let seen = |object: K| Change::Seen(known.remove(&ObjectRef::from_obj(&object)), Arc::new(object));
-    let seen: Vec<_> = listing.into_iter().map(seen).collect();
+    let mut seen = Vec::with_capacity(listing.len());
+    for object in listing {
+        let name = ObjectRef::from_obj(&object);
+        let before = known.remove(&name);
+        seen.extend(entered(name, before, object, writer, store));
+    }
+    for object in known.values() {
+        writer.apply_watcher_event(&watcher::Event::Delete(K::clone(object)));
+    }
     known.into_values().map(Change::Gone).chain(seen).collect()
 }
 
@@ -333,6 +381,10 @@ impl Switchboard {
     /// A connection was seen or is gone.
     pub fn connection(&self, change: &Change<StoredConnection>) {
         let Context { stores, wakes, instances, .. } = self.0.as_ref();
+        if let Some((name, before, now)) = change.of_spec() {
+            let referents = |side: Option<&StoredConnection>| side.map(referents).unwrap_or_default();
+            stores.relations.connections.replace(&name.1, referents(before), referents(now));
+        }
         let (name, present) = match change {
             Change::Seen(_, now) => (name_of(now.as_ref()), now.0.as_ref().ok()),
             Change::Gone(object) => (name_of(object.as_ref()), None),
@@ -343,6 +395,10 @@ impl Switchboard {
         match change {
             Change::Seen(before, now) => {
                 let same_object = before.as_deref().filter(|before| before.meta().uid == now.meta().uid);
+                self.0.memories.caught_up(&name, now.meta().resource_version.as_deref());
+                if same_object.is_some_and(|before| !is_announced(before) && is_announced(now)) {
+                    wakes.bindings_of(&name, stores);
+                }
                 if same_object.is_some_and(|before| intent(before) == intent(now.as_ref())) {
                     return;
                 }
@@ -360,13 +416,17 @@ impl Switchboard {
 
     /// A binding was seen or is gone.
     pub fn binding(&self, change: &Change<StoredBinding>) {
+        if let Some((name, before, now)) = change.of_spec() {
+            self.0.stores.relations.bindings.replace(&name, before.and_then(named), now.and_then(named));
+        }
         match change {
             Change::Seen(before, now) => {
                 let same_object = before.as_deref().filter(|before| before.meta().uid == now.meta().uid);
+                let (namespace, name) = name_of(now.as_ref());
+                self.0.bindings.caught_up(&(namespace.clone(), name.clone()), now.meta().resource_version.as_deref());
                 if same_object.is_some_and(|before| intent(before) == intent(now.as_ref())) {
                     return;
                 }
-                let (namespace, name) = name_of(now.as_ref());
                 self.0.wakes.binding(&namespace, &name);
                 if same_object.is_none_or(|before| before.meta().generation != now.meta().generation) {
                     self.connection_of(now);
@@ -380,8 +440,8 @@ impl Switchboard {
     }
 
     fn connection_of(&self, binding: &StoredBinding) {
-        if let Ok(binding) = &binding.0 {
-            self.0.wakes.connection(&acceptance::named_connection(binding));
+        if let Some(connection) = named(binding) {
+            self.0.wakes.connection(&connection);
         }
     }
 
@@ -391,12 +451,13 @@ impl Switchboard {
             Change::Seen(Some(before), now) if before.labels() == now.labels() => return,
             Change::Seen(_, namespace) | Change::Gone(namespace) => namespace.name_any(),
         };
-        let mut named = HashSet::new();
-        for binding in self.0.stores.bindings_where(|binding| binding.namespace().as_ref() == Some(&namespace)) {
+        let stored = self.0.stores.bindings.state();
+        let mut connections = HashSet::new();
+        for binding in stored.iter().filter(|binding| binding.namespace().as_ref() == Some(&namespace)) {
             self.0.wakes.binding(&namespace, &binding.name_any());
-            named.insert(acceptance::named_connection(&binding));
+            connections.extend(named(binding));
         }
-        for connection in &named {
+        for connection in &connections {
             self.0.wakes.connection(connection);
         }
     }
@@ -405,7 +466,7 @@ impl Switchboard {
     pub fn referent(&self, kind: ReferentKind, notice: Notice<'_>) {
         let Context { stores, memories, own_writes, wakes, .. } = self.0.as_ref();
         let referent = Referent { kind, name: notice.name.to_owned() };
-        for connection in stores.referring(notice.namespace, &referent) {
+        for connection in stores.referring(notice.namespace, referent) {
             memories.outdate(connection.clone(), Outdated { material: true, handshake: false });
             wakes.connection(&connection);
         }

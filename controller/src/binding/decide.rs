@@ -28,8 +28,12 @@ use crate::{
 /// How long a refusal may be a matter of order before it counts as a failure.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long a binding waits in silence for the first word of its connection, or for a Secret in the way to go by itself.
-const SILENT: Duration = Duration::from_secs(2);
+/// How long a binding waits in silence for the first word of its connection. Long, because a connection whose check takes its
+/// time says so by itself: until then it only waits for its turn, and a word from each binding would make the turns longer.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// How long a binding waits in silence for a Secret in the way to go by itself.
+const SILENT_BEFORE_A_SECRET: Duration = Duration::from_secs(2);
 
 /// How soon a Secret that Kubernetes is about to remove is looked at again where the watch should have told and has not.
 const LOOKED_AT_AGAIN: Duration = Duration::from_secs(10);
@@ -152,17 +156,17 @@ pub fn plan(binding: &WorkspaceBinding, facts: &Facts, now: Timestamp) -> Plan {
     if binding.spec.suspend == Some(true) {
         return view.suspended();
     }
-    let Admission::Accepted { terms, lent, proof } = &facts.admission else {
+    let Admission::Accepted { terms, lent, proof, announced } = &facts.admission else {
         return view.refused();
     };
-    let Some(proof) = proof else { return view.waiting() };
+    let Some(proof) = proof else { return view.waiting(*announced) };
     match proof.standing {
         Standing::Proven if view.covered(proof) && view.supplied(*terms, lent.as_ref()) => {
             view.weigh(proof, *terms, lent.as_ref())
         }
         Standing::Forgiven if view.speaks_of_this_spec() => view.forgiven(proof, *terms, lent.as_ref()),
         // Accepted, and not looked at yet.
-        Standing::Proven | Standing::Forgiven => view.waiting(),
+        Standing::Proven | Standing::Forgiven => view.waiting(*announced),
         Standing::Pending(state) => view.not_ready(Some(proof), Some(state), Progress::Reconciling),
         Standing::Failed(state) => view.not_ready(Some(proof), Some(state), Progress::Stalled),
     }
@@ -249,12 +253,13 @@ impl View<'_> {
         Plan { projection: projection.unwrap_or(Projection::Untouched), ..Plan::keep(false, None) }
     }
 
-    /// No word of the connection yet. What the status says of this very spec stands; else silence ends after a while.
-    fn waiting(&self) -> Plan {
+    /// Nothing proven yet. What the status says of this very spec stands; else silence ends when the connection announces that it is
+    /// being checked, or after a while.
+    fn waiting(&self, announced: bool) -> Plan {
         if self.speaks_of_this_spec() {
             return Plan::keep(false, None);
         }
-        if let Some(end) = self.silence() {
+        if !announced && let Some(end) = self.silence(SILENT) {
             return Plan::keep(true, Some(end));
         }
         // A connection that is being checked for the first time has no state either.
@@ -262,8 +267,8 @@ impl View<'_> {
     }
 
     /// When the silence ends in which something is awaited. `None` if it has.
-    fn silence(&self) -> Option<Timestamp> {
-        let end = self.facts.waiting_since.unwrap_or(self.now) + SILENT;
+    fn silence(&self, length: Duration) -> Option<Timestamp> {
+        let end = self.facts.waiting_since.unwrap_or(self.now) + length;
         (self.now < end).then_some(end)
     }
 
@@ -334,7 +339,7 @@ impl View<'_> {
         let shortfall = shortfall(&found, &missing_summary);
         if shortfall.is_none()
             && self.facts.secret == SecretStanding::Former
-            && let Some(end) = self.silence()
+            && let Some(end) = self.silence(SILENT_BEFORE_A_SECRET)
         {
             return Plan::keep(true, Some(end));
         }

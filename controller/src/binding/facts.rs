@@ -35,6 +35,8 @@ pub enum Admission {
         lent: Option<Lent>,
         /// What the connection has proven; `None` if it has proven nothing yet for its present spec.
         proof: Option<Arc<Proof>>,
+        /// Whether the connection says of itself that it is being checked.
+        announced: bool,
     },
 }
 

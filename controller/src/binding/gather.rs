@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     acceptance::{self, Acceptance},
+    condition::{self, About, Truth},
     context::Context,
     kubernetes::owned_secret::{Found, OwnedSecret, Owner},
     lending::Terms,
@@ -50,9 +51,19 @@ fn admission(binding: &WorkspaceBinding, ctx: &Context) -> Admission {
             };
             let proof = ctx.proofs.get(&name).filter(present);
             let lent = lent(&connection, &name, proof.as_deref(), ctx);
-            Admission::Accepted { terms: Terms::of(&connection, credential), lent, proof }
+            let announced = is_announced(&connection);
+            Admission::Accepted { terms: Terms::of(&connection, credential), lent, proof, announced }
         }
     }
+}
+
+/// Whether a connection says that the first check of its present spec is under way.
+#[must_use]
+pub fn is_announced(connection: &JiraConnection) -> bool {
+    connection.status.as_ref().is_some_and(|status| {
+        status.observed_generation == connection.metadata.generation
+            && condition::is(&status.conditions, About::Ready, Truth::Unknown)
+    })
 }
 
 fn lent(connection: &JiraConnection, name: &ConnectionName, proof: Option<&Proof>, ctx: &Context) -> Option<Lent> {

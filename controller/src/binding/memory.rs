@@ -8,6 +8,8 @@ use std::{
 use crds::{WorkspaceBindingSpec, WorkspaceBindingStatus};
 use k8s_openapi::jiff::Timestamp;
 
+use crate::kubernetes::status;
+
 /// Namespace and name of a binding.
 pub type BindingName = (String, String);
 
@@ -34,6 +36,14 @@ impl Memories {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         kept.filter(|memory| memory.uid.as_ref() == uid)
             .unwrap_or_else(|| Memory { uid: uid.cloned(), ..Memory::default() })
+    }
+
+    /// The watch has shown an object as it is in this version: a status that was written before need not be remembered any more.
+    pub fn caught_up(&self, name: &BindingName, version: Option<&str>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(memory) = kept.get_mut(name) {
+            memory.written.take_if(|(written, _)| !status::is_older(version, written));
+        }
     }
 
     /// Puts it back after the pass.

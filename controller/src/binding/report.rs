@@ -52,7 +52,7 @@ pub(super) async fn publish(
         if let Some(note) = flip(&current, &desired) {
             let Note { reason, text, .. } = &note;
             tracing::info!(namespace = binding.namespace(), name = binding.name_any(), reason, text, "binding turned");
-            ctx.events.publish(binding, &note).await;
+            ctx.events.publish(binding, note);
         }
         memory.written = Some((version, desired));
     }

@@ -117,7 +117,7 @@ async fn publish(
     let written = memory.custody.change_authorization(&owner, ctx, &changes).await?;
     gather::note_handshake(memory);
     if asked && written == Write::Done {
-        ctx.events.publish(connection, &call(connection)).await;
+        ctx.events.publish(connection, call(connection));
     }
     Ok(())
 }

@@ -27,11 +27,11 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 /// How often such a write is tried: five minutes' worth.
 const MOST_TRIES: u32 = 150;
 
-/// The two Secrets. `Debug` shows no tokens.
+/// The two Secrets, boxed since most connections have neither. `Debug` shows no tokens.
 #[derive(Debug, Default)]
 pub struct Custody {
-    authorization: Option<(OwnedSecret, AuthorizationSecret)>,
-    grant: Option<(OwnedSecret, GrantSecret)>,
+    authorization: Option<Box<(OwnedSecret, AuthorizationSecret)>>,
+    grant: Option<Box<(OwnedSecret, GrantSecret)>>,
     claim_seen: Option<(Claim, Timestamp)>,
 }
 
@@ -110,10 +110,10 @@ impl Custody {
         });
         match which {
             Which::Authorization => {
-                self.authorization = parted.map(|(secret, data)| (secret, AuthorizationSecret::read(&data)));
+                self.authorization = parted.map(|(secret, data)| Box::new((secret, AuthorizationSecret::read(&data))));
             }
             Which::Grant => {
-                self.grant = parted.map(|(secret, data)| (secret, GrantSecret::read(&data)));
+                self.grant = parted.map(|(secret, data)| Box::new((secret, GrantSecret::read(&data))));
                 self.notice_claim(ctx.now());
             }
         }
@@ -121,7 +121,7 @@ impl Custody {
 
     /// Remembers since when a claim has been seen, by the own clock.
     fn notice_claim(&mut self, now: Timestamp) {
-        let claim = self.grant.as_ref().and_then(|(_, grant)| grant.claim.clone());
+        let claim = self.grant.as_deref().and_then(|(_, grant)| grant.claim.clone());
         self.claim_seen.take_if(|(seen, _)| Some(&*seen) != claim.as_ref());
         if let Some(claim) = claim {
             self.claim_seen.get_or_insert((claim, now));
@@ -182,8 +182,8 @@ impl Custody {
     async fn change(&mut self, which: Which, owner: &Owner, ctx: &Context, changes: &Changes) -> Result<Write, Error> {
         let (name, client) = (which.name(owner), &ctx.client);
         let standing = match which {
-            Which::Authorization => self.authorization.as_ref().map(|(secret, _)| secret.clone()),
-            Which::Grant => self.grant.as_ref().map(|(secret, _)| secret.clone()),
+            Which::Authorization => self.authorization.as_deref().map(|(secret, _)| secret.clone()),
+            Which::Grant => self.grant.as_deref().map(|(secret, _)| secret.clone()),
         };
         let written = match &standing {
             Some(secret) => owner.change(client, secret, changes).await,
@@ -207,19 +207,19 @@ impl Custody {
     /// The authorization Secret, if there is one.
     #[must_use]
     pub fn authorization(&self) -> Option<&AuthorizationSecret> {
-        self.authorization.as_ref().map(|(_, content)| content)
+        self.authorization.as_deref().map(|(_, content)| content)
     }
 
     /// The grant Secret; an absent one is empty.
     #[must_use]
     pub fn grant(&self) -> GrantSecret {
-        self.grant.as_ref().map(|(_, content)| content.clone()).unwrap_or_default()
+        self.grant.as_deref().map(|(_, content)| content.clone()).unwrap_or_default()
     }
 
     /// `metadata.resourceVersion` of the grant Secret.
     #[must_use]
     pub fn grant_version(&self) -> Option<&str> {
-        self.grant.as_ref().map(|(secret, _)| secret.version.as_str())
+        self.grant.as_deref().map(|(secret, _)| secret.version.as_str())
     }
 
     /// Whether the grant Secret still stands at `version`. An API server that does not answer says no.

@@ -2,7 +2,7 @@
 //!
 //! Facts hold no secret: values of Secrets and tokens stay in the [`Wallet`](super::wallet::Wallet).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crds::{
     JiraConnectionSpec,
@@ -36,6 +36,9 @@ pub struct Seen<T> {
     /// The answer, or why there is none.
     pub outcome: Result<T, Problem>,
 }
+
+/// Answers about single projects. Most connections have one project or two, for which a tree would keep room for eleven.
+pub type ByProject<T> = HashMap<ProjectKey, Seen<T>>;
 
 /// Which door of Cloud was knocked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,15 +301,15 @@ pub struct Facts {
     /// The door at which `identity` was asked.
     pub door: Option<Door>,
     /// See [`Question::Projects`].
-    pub projects: BTreeMap<ProjectKey, Seen<Option<Project>>>,
+    pub projects: ByProject<Option<Project>>,
     /// Whether the global permission is held.
     pub global: Option<Seen<bool>>,
     /// See [`Question::Grants`].
-    pub grants: BTreeMap<ProjectKey, Seen<Grant>>,
+    pub grants: ByProject<Grant>,
     /// Permissions that this Jira does not know, since it was last looked at.
     pub unrecognized: BTreeSet<PermissionKey>,
     /// See [`Question::IssueSecurity`].
-    pub issue_security: BTreeMap<ProjectKey, Seen<IssueSecurity>>,
+    pub issue_security: ByProject<IssueSecurity>,
     /// See [`Question::Expiry`].
     pub expiry: Option<Seen<Option<Timestamp>>>,
 }
@@ -531,7 +534,7 @@ fn seen<T>(before: Option<&Seen<T>>, outcome: Result<T, Problem>, stamp: Stamp) 
 
 /// Where each project is asked about by itself, each answer gets a number of its own, so that they fall due one by one.
 fn record_each<T>(
-    slots: &mut BTreeMap<ProjectKey, Seen<T>>,
+    slots: &mut ByProject<T>,
     found: BTreeMap<ProjectKey, Result<T, Problem>>,
     mut stamp: Stamp,
     apart: bool,

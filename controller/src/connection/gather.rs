@@ -152,9 +152,11 @@ fn name_of(connection: &JiraConnection) -> ConnectionName {
 /// What the bindings that name this connection ask of it.
 fn demand(connection: &JiraConnection, ctx: &Context) -> Demand {
     let name = name_of(connection);
-    let bindings = ctx.stores.bindings_of(&name).into_iter().map(|binding| {
+    let stored = ctx.stores.bindings_of(&name);
+    let bindings = stored.iter().filter_map(|stored| {
+        let binding = stored.0.as_ref().ok()?;
         let labels = ctx.stores.namespace_labels(&binding.namespace().unwrap_or_default());
-        (binding, labels)
+        Some((binding, labels))
     });
     demanded(connection, bindings)
 }
@@ -202,7 +204,7 @@ async fn material(connection: &JiraConnection, memory: &mut Memory, ctx: &Contex
         Some(_) | None => {
             let observed = wallet.observed.clone();
             memory.wallet = Some(wallet);
-            memory.way = Some(connection.spec.clone());
+            memory.way = connection.metadata.generation;
             MaterialSeen { observed, candidate, changed: true }
         }
     })))

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crds::{JiraConnection, JiraConnectionSpec, JiraConnectionStatus};
+use crds::{JiraConnection, JiraConnectionStatus};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     facts::{Facts, Outdated},
     wallet::Wallet,
 };
-use crate::proof::ConnectionName;
+use crate::{kubernetes::status, proof::ConnectionName};
 
 /// A status that was written, behind the `resourceVersion` that the write returned.
 pub type Written = (String, JiraConnectionStatus);
@@ -29,10 +29,10 @@ pub struct Memory {
     pub wallet: Option<Wallet>,
     /// The Secrets that the operator made for it.
     pub custody: Custody,
-    /// The spec that the wallet was made for.
-    pub way: Option<JiraConnectionSpec>,
-    /// The status written last.
-    pub written: Option<Written>,
+    /// `metadata.generation` that the wallet was made for.
+    pub way: Option<i64>,
+    /// The status written last, until the watch shows it.
+    pub written: Option<Box<Written>>,
     /// When the binding counts alone were written last, and since when they differ from the status.
     pub counts: Counts,
     /// When refused bindings were last told of by an Event, and how many there were.
@@ -52,27 +52,36 @@ impl Memory {
     /// Whether the wallet was made for this way to Jira and this credential.
     #[must_use]
     pub fn same_way(&self, connection: &JiraConnection) -> bool {
-        self.way.as_ref() == Some(&connection.spec)
+        self.way.is_some() && self.way == connection.metadata.generation
     }
 }
 
 /// What the operator remembers of all connections.
 #[derive(Debug, Default)]
 pub struct Memories {
-    kept: Mutex<HashMap<ConnectionName, Memory>>,
+    /// Boxed: a table keeps free places, each as large as what it holds.
+    kept: Mutex<HashMap<ConnectionName, Box<Memory>>>,
     outdated: Mutex<HashMap<ConnectionName, Outdated>>,
 }
 
 impl Memories {
     /// Takes what is remembered of the object `uid`, for one pass. A former object of the same name is forgotten.
-    pub fn take(&self, name: &ConnectionName, uid: Option<&String>) -> Memory {
+    pub fn take(&self, name: &ConnectionName, uid: Option<&String>) -> Box<Memory> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         kept.filter(|memory| memory.uid.as_ref() == uid)
-            .unwrap_or_else(|| Memory { uid: uid.cloned(), ..Memory::default() })
+            .unwrap_or_else(|| Box::new(Memory { uid: uid.cloned(), ..Memory::default() }))
+    }
+
+    /// The watch has shown an object as it is in this version: a status that was written before need not be remembered any more.
+    pub fn caught_up(&self, name: &ConnectionName, version: Option<&str>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(memory) = kept.get_mut(name) {
+            memory.written.take_if(|written| !status::is_older(version, &written.0));
+        }
     }
 
     /// Puts it back after the pass.
-    pub fn keep(&self, name: ConnectionName, memory: Memory) {
+    pub fn keep(&self, name: ConnectionName, memory: Box<Memory>) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name, memory);
     }
 

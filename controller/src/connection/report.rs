@@ -81,7 +81,7 @@ pub(super) async fn publish(
         );
     }
     if let Some(note) = note.or_else(|| refusals(connection, refused, memory, now)) {
-        ctx.events.publish(connection, &note).await;
+        ctx.events.publish(connection, note);
     }
     Ok(wake.map_or_else(Action::await_change, |wake| Action::requeue(wait(now, wake))))
 }
@@ -135,7 +135,7 @@ fn counts_due(memory: &mut Memory, now: Timestamp) -> Timestamp {
 async fn apply(connection: &JiraConnection, desired: &JiraConnectionStatus, ctx: &Context) -> Result<String, Error> {
     let name = (connection.namespace().unwrap_or_default(), connection.name_any());
     // A check takes its time; meanwhile the object may have been deleted and made anew, with another spec.
-    if ctx.stores.connection(&name).is_none_or(|now| now.metadata.uid != connection.metadata.uid) {
+    if ctx.stores.connection_uid(&name) != connection.metadata.uid {
         return Err(Error::Gone);
     }
     status::apply(&ctx.client, connection, desired).await.map_err(|error| match error {
@@ -152,7 +152,7 @@ async fn write(
 ) -> Result<(), Error> {
     let version = apply(connection, &desired, ctx).await?;
     memory.counts.differ = None;
-    memory.written = Some((version, desired));
+    memory.written = Some(Box::new((version, desired)));
     Ok(())
 }
 

@@ -59,8 +59,14 @@ where
     K::Status: Clone,
 {
     let Some((version, status)) = written else { return };
-    let number = |version: &str| version.parse::<u64>().unwrap_or(0);
-    if number(object.meta().resource_version.as_deref().unwrap_or("0")) < number(version) {
+    if is_older(object.meta().resource_version.as_deref(), version) {
         *object.status_mut() = Some(status.clone());
     }
+}
+
+/// Whether an object of this `resourceVersion` is from before a write that returned `written`.
+#[must_use]
+pub fn is_older(version: Option<&str>, written: &str) -> bool {
+    let number = |version: &str| version.parse::<u64>().unwrap_or(0);
+    version.map_or(0, number) < number(written)
 }

@@ -1,7 +1,7 @@
 //! Every row of the binding's state table.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -61,7 +61,7 @@ fn all() -> [(&'static str, ProjectProof); 2] {
 
 fn proof(standing: Standing, projects: &[(&str, ProjectProof)]) -> Facts {
     let projects =
-        projects.iter().map(|(key, proof)| (ProjectKey::from(*key), proof.clone())).collect::<BTreeMap<_, _>>();
+        projects.iter().map(|(key, proof)| (ProjectKey::from(*key), proof.clone())).collect::<HashMap<_, _>>();
     let proof = Proof {
         uid: "u-1".into(),
         generation: Some(1),
@@ -72,7 +72,12 @@ fn proof(standing: Standing, projects: &[(&str, ProjectProof)]) -> Facts {
         default_assignee: Some("bot".into()),
         projects,
     };
-    admitted(Admission::Accepted { terms: Terms::NotAllowed, lent: None, proof: Some(Arc::new(proof)) })
+    admitted(Admission::Accepted {
+        terms: Terms::NotAllowed,
+        lent: None,
+        proof: Some(Arc::new(proof)),
+        announced: false,
+    })
 }
 
 fn admitted(admission: Admission) -> Facts {
@@ -84,7 +89,7 @@ fn refused() -> Facts {
 }
 
 fn unproven() -> Facts {
-    admitted(Admission::Accepted { terms: Terms::NotAllowed, lent: None, proof: None })
+    admitted(Admission::Accepted { terms: Terms::NotAllowed, lent: None, proof: None, announced: false })
 }
 
 /// Facts of a pass after the status was written for the spec that a binding has.
@@ -212,6 +217,15 @@ fn the_first_word_of_the_connection_is_awaited_in_silence_for_a_while() {
     let waited = Facts { waiting_since: Some(noon()), ..unproven() };
     let said = plan(&binding, &waited, noon() + SILENT);
     apply(&mut binding, &said, noon() + SILENT);
+    assert_eq!((reason(&binding), verdict(&binding)), ("ConnectionNotReady", "InProgress"));
+}
+
+#[test]
+fn silence_ends_when_the_connection_says_that_it_is_being_checked() {
+    let mut binding = binding();
+    let facts = admitted(Admission::Accepted { terms: Terms::NotAllowed, lent: None, proof: None, announced: true });
+    let said = plan(&binding, &facts, noon());
+    apply(&mut binding, &said, noon());
     assert_eq!((reason(&binding), verdict(&binding)), ("ConnectionNotReady", "InProgress"));
 }
 

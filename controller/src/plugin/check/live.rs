@@ -270,7 +270,7 @@ fn verdict(binding: &WorkspaceBinding, plan: &Plan) -> Option<Fault> {
         return None;
     }
     let proof = Some(Arc::new(Proof { standing, ..plan.proof.clone() }));
-    let admission = Admission::Accepted { terms: Terms::NotAllowed, lent: None, proof };
+    let admission = Admission::Accepted { terms: Terms::NotAllowed, lent: None, proof, announced: false };
     let facts = BindingFacts { admission, secret: SecretStanding::Absent, waiting_since: None, concluded: None };
     match binding::decide::plan(&binding, &facts, Timestamp::now()).word {
         Word::Keep { .. } => None,

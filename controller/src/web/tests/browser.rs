@@ -179,6 +179,7 @@ impl Stage {
             connections: writer.as_reader(),
             bindings: reflector::store::Writer::default().as_reader(),
             namespaces: reflector::store::Writer::default().as_reader(),
+            relations: std::sync::Arc::default(),
         };
         let server = ApiServer::default();
         let pages = Pages {

@@ -101,7 +101,7 @@ fn fixtures() -> Vec<Fixture<WorkspaceBinding>> {
         on("not-permitted-young", InProgress, lived([(0, refused())])),
         on("not-permitted-stalled", Failed, lived([(0, refused()), (120, refused())])),
         on("not-permitted-after-proof", InProgress, lived([(0, proven()), (300, refused())])),
-        on("connection-not-ready-silent", InProgress, lived([(2, silent())])),
+        on("connection-not-ready-silent", InProgress, lived([(60, silent())])),
         on("connection-not-ready-interrupted", InProgress, lived([(0, pending(State::Interrupted))])),
         on("connection-not-ready-waiting-for-a-person", InProgress, lived([(0, pending(State::NotAuthorized))])),
         on("connection-not-ready-after-proof", InProgress, lived([(0, proven()), (300, pending(State::Interrupted))])),
