@@ -269,7 +269,7 @@ where
             Ok(watcher::Event::Apply(object)) => {
                 let name = ObjectRef::from_obj(&object);
                 let before = store.get(&name);
-                entered(name, before, object, &mut writer, &store).into_iter().for_each(&mut tell);
+                entered(&name, before, object, &mut writer, &store).into_iter().for_each(&mut tell);
             }
             Ok(watcher::Event::Delete(object)) => {
                 let event = watcher::Event::Delete(object);
@@ -285,7 +285,7 @@ where
 
 /// Enters an object into the store, and tells of it as it is kept there: an object is in memory once.
 fn entered<K>(
-    name: ObjectRef<K>,
+    name: &ObjectRef<K>,
     before: Option<Arc<K>>,
     object: K,
     writer: &mut Writer<K>,
@@ -296,7 +296,7 @@ where
     K::DynamicType: Eq + Hash + Clone + Default,
 {
     writer.apply_watcher_event(&watcher::Event::Apply(object));
-    store.get(&name).map(|now| Change::Seen(before, now))
+    store.get(name).map(|now| Change::Seen(before, now))
 }
 
 /// Enters a new listing into the store: what has changed against what was known.
@@ -311,7 +311,7 @@ where
     for object in listing {
         let name = ObjectRef::from_obj(&object);
         let before = known.remove(&name);
-        seen.extend(entered(name, before, object, writer, store));
+        seen.extend(entered(&name, before, object, writer, store));
     }
     for object in known.values() {
         writer.apply_watcher_event(&watcher::Event::Delete(K::clone(object)));

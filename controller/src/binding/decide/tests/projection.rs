@@ -70,7 +70,7 @@ fn named(binding: &WorkspaceBinding) -> Option<&str> {
     Some("web-jira")
 )]
 #[case::somebody_else_s("None", found(Found::Foreign), "web-jira as it stands", "SecretConflict", "Failed", None)]
-#[case::of_a_former_binding("None", Facts { waiting_since: Some(noon() - SILENT), ..found(Found::Former) }, "web-jira as it stands", "SecretConflict", "InProgress", None)]
+#[case::of_a_former_binding("None", Facts { waiting_since: Some(noon() - SILENT_BEFORE_A_SECRET), ..found(Found::Former) }, "web-jira as it stands", "SecretConflict", "InProgress", None)]
 #[case::no_token_allowed(
     TOKEN,
     lending(supplied(), Terms::NotAllowed, Some(lent(false))),
@@ -204,7 +204,7 @@ fn what_the_connection_has_not_lent_yet_is_waited_for(#[case] credential: &str, 
 #[test]
 fn a_secret_of_a_former_binding_is_waited_out_in_silence_first() {
     let plan = plan(&projecting("None"), &found(Found::Former), noon());
-    assert_eq!(plan, Plan::keep(true, Some(noon() + SILENT)));
+    assert_eq!(plan, Plan::keep(true, Some(noon() + SILENT_BEFORE_A_SECRET)));
 }
 
 #[test]
