@@ -17,6 +17,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub enum Newest {
     /// It does not answer.
     Unanswered,
+    /// It does not answer the operator, which lacks a right by now.
+    Refused,
     /// It says nothing that could be compared.
     Unknown,
     /// This one. Versions are numbers that grow
@@ -33,6 +35,7 @@ where
     let parameters = ListParams { field_selector: fields, ..ListParams::default().limit(1) };
     match api.list_metadata(&parameters).await {
         Ok(list) => number(list.metadata.resource_version.as_deref()).map_or(Newest::Unknown, Newest::Version),
+        Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => Newest::Refused,
         Err(_) => Newest::Unanswered,
     }
 }
@@ -49,11 +52,19 @@ where
 {
     let watch = Watch { events: Box::pin(events), shown: 0, state: State::Sound };
     stream::unfold((watch, ask), async |(mut watch, ask)| {
-        if watch.state == State::Failed && is_rewound(watch.shown, &ask).await {
-            tracing::error!("the API server has gone back behind what it has shown, as after a restored backup");
-            return None;
+        if watch.state == State::Failed {
+            match standing(watch.shown, &ask).await {
+                Standing::Sound => watch.state = State::Sound,
+                // The watch says so itself when it is tried again, and is asked about again after that.
+                Standing::Unknown => {}
+                Standing::Rewound => {
+                    tracing::error!(
+                        "the API server has gone back behind what it has shown, as after a restored backup"
+                    );
+                    return None;
+                }
+            }
         }
-        watch.state = State::Sound;
         let event = watch.events.next().await?;
         watch.note(&event);
         Some((event, (watch, ask)))
@@ -87,12 +98,21 @@ impl<Events> Watch<Events> {
     }
 }
 
-/// Whether the API server, asked until it answers, knows no version as new as the one that was shown.
-async fn is_rewound<Answer: Future<Output = Newest>>(shown: u64, ask: impl Fn() -> Answer) -> bool {
+/// How the store stands against what was shown of it.
+enum Standing {
+    Sound,
+    /// A right is missing to find out.
+    Unknown,
+    Rewound,
+}
+
+/// Asks the API server until it answers.
+async fn standing<Answer: Future<Output = Newest>>(shown: u64, ask: impl Fn() -> Answer) -> Standing {
     loop {
         match ask().await {
-            Newest::Version(newest) => return newest < shown,
-            Newest::Unknown => return false,
+            Newest::Version(newest) if newest < shown => return Standing::Rewound,
+            Newest::Version(_) | Newest::Unknown => return Standing::Sound,
+            Newest::Refused => return Standing::Unknown,
             Newest::Unanswered => tokio::time::sleep(PAUSE).await,
         }
     }
@@ -125,6 +145,7 @@ mod tests {
     #[case::the_last_write_is_gone(&[Newest::Version(6)], 2)]
     #[case::asked_until_it_answers(&[Newest::Version(6), Newest::Unanswered, Newest::Unanswered], 2)]
     #[case::no_number(&[Newest::Unknown], 3)]
+    #[case::refused_until_the_right_is_given_again(&[Newest::Version(8), Newest::Refused], 3)]
     #[tokio::test(start_paused = true)]
     async fn a_watch_ends_when_what_it_has_shown_is_gone(#[case] answers: &[Newest], #[case] passed: usize) {
         let answers = Mutex::new(answers.to_vec());

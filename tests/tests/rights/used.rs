@@ -31,8 +31,8 @@ fn uses(event: &AuditEvent, right: &Right) -> bool {
     there && (&event.group, &resource, &event.verb) == (&right.group, &right.resource, &right.verb)
 }
 
-/// All that an operator can do: a connection with a CA, a binding, a person who authorises, and a grant that is given back when the
-/// connection is deleted.
+/// All that an operator can do: a connection with a CA, a binding with a Secret for its application, a person who authorises, and a
+/// grant that is given back when the connection is deleted.
 async fn a_life(scene: &Scene) {
     scene.prepare().await;
     scene.stage.config_map("ca", json!({ "ca.crt": jira::shared().ca_pem() })).await;
@@ -40,7 +40,10 @@ async fn a_life(scene: &Scene) {
     spec["tls"] = json!({ "caRef": { "kind": "ConfigMap", "name": "ca", "key": "ca.crt" } });
     spec["deletionPolicy"] = json!("Revoke");
     scene.stage.apply(Kind::Connection, NAME, spec).await;
-    let binding = json!({ "connectionRef": { "name": NAME }, "workspace": "web", "projects": [{ "key": "WEB" }] });
+    let binding = json!({
+        "connectionRef": { "name": NAME }, "workspace": "web", "projects": [{ "key": "WEB" }],
+        "projection": { "secretName": "web-jira" },
+    });
     scene.stage.apply(Kind::Binding, "web", binding).await;
     scene.until_reason("AuthorizationRequired").await;
     scene.authorise(&scene.person(ACCOUNT), "a-key").await;
