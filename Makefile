@@ -25,6 +25,7 @@ fmt: ## Format the code
 lint: ## Check format, lints, CRDs, and the dependencies where cargo-deny is installed
 	cargo fmt --all --check
 	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	cargo clippy $(LOCKED) --workspace --features controller/otel -- -D warnings
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- --check $(CRDS)
 	@$(MAKE) --no-print-directory dependencies
 
@@ -40,6 +41,7 @@ test: build ## Run all tests; the first run builds a Kubernetes control plane, w
 	cargo test $(LOCKED) --workspace --all-targets --no-run
 	cargo test $(LOCKED) --workspace --no-fail-fast --lib --bins
 	cargo test $(LOCKED) --workspace --no-fail-fast --doc
+	cargo test $(LOCKED) --workspace --features controller/otel --lib -- traces
 	$(MAKE) --no-print-directory --file=tests/suites.mk --jobs=$(AT_ONCE) --keep-going --output-sync=target LOCKED=$(LOCKED)
 	@$(MAKE) --no-print-directory browser
 

@@ -18,10 +18,11 @@ use kube::{
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::controller::Action,
 };
+use tracing::Instrument;
 
 pub use self::gather::is_announced;
 use self::memory::{BindingName, Memory};
-use crate::{context::Context, kubernetes::status};
+use crate::{context::Context, kubernetes::status, telemetry};
 
 /// What went wrong on our side; it ends in backoff.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +74,8 @@ pub async fn reconcile(object: Arc<DeserializeGuard<WorkspaceBinding>>, ctx: Arc
         return Ok(Action::await_change());
     }
     status::prefer_written(&mut binding, memory.written.as_ref());
-    let outcome = pass(&binding, &mut memory, &ctx).await;
+    let span = telemetry::pass("WorkspaceBinding", &name.0, &name.1);
+    let outcome = pass(&binding, &mut memory, &ctx).instrument(span).await;
     ctx.bindings.keep(name.clone(), memory);
     if !ctx.stores.has_binding(&name) {
         // Deleted during the pass: what the watch forgot must not come back.

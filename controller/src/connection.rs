@@ -31,6 +31,7 @@ use kube::{
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::controller::Action,
 };
+use tracing::Instrument;
 
 use self::{
     decide::{Next, View, plan::Plan},
@@ -43,6 +44,7 @@ use crate::{
     context::Context,
     kubernetes::status,
     proof::ConnectionName,
+    telemetry,
 };
 
 /// How long the first check of a spec may take before the status says that it is under way.
@@ -113,7 +115,8 @@ pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<C
     let outdated = ctx.memories.take_outdated(&name);
     memory.facts.begin(connection.metadata.generation, outdated, ctx.now());
 
-    let outcome = pass(&mut connection, &mut memory, &ctx).await;
+    let span = telemetry::pass("JiraConnection", &name.0, &name.1);
+    let outcome = pass(&mut connection, &mut memory, &ctx).instrument(span).await;
     if outcome.is_err() {
         // The pass may have failed before it read what had changed.
         ctx.memories.outdate(name.clone(), outdated);
@@ -199,7 +202,8 @@ async fn ask(connection: &JiraConnection, memory: &mut Memory, ctx: &Context) ->
         match decide::next(view) {
             Next::Conclude(plan) => return Ok(*plan),
             Next::Ask(question) => {
-                let answer = gather::answer(question, connection, memory, ctx).await?;
+                let span = telemetry::question(question.label());
+                let answer = gather::answer(question, connection, memory, ctx).instrument(span).await?;
                 memory.facts.record(answer, ctx.now());
             }
         }

@@ -20,9 +20,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    telemetry::init(args.log_format, &args.log_level)?;
     // Before any TLS client exists: the first one would otherwise pick a provider, or panic.
     ring::default_provider().install_default().map_err(|_| "another TLS provider is already installed")?;
+    let _telemetry = telemetry::init(args.log_format, &args.log_level)?;
     let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stop = async move {
         tokio::select! {

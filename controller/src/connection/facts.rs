@@ -133,6 +133,31 @@ pub enum Question {
     Expiry,
 }
 
+impl Question {
+    /// A word for it, without what is asked about.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Demand => "Demand",
+            Self::Duplicates => "Duplicates",
+            Self::Route => "Route",
+            Self::Material => "Material",
+            Self::Handshake => "Handshake",
+            Self::Step(_) => "Step",
+            Self::Candidate => "Candidate",
+            Self::Server => "Server",
+            Self::CloudId => "CloudId",
+            Self::Token => "Token",
+            Self::Replacement => "Replacement",
+            Self::Identity(_) => "Identity",
+            Self::Projects(_) => "Projects",
+            Self::Grants(_) => "Grants",
+            Self::IssueSecurity(_) => "IssueSecurity",
+            Self::Expiry => "Expiry",
+        }
+    }
+}
+
 /// What of permissions to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantQuestion {

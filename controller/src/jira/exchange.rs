@@ -9,7 +9,7 @@ use reqwest::{
 };
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
-use tracing::debug;
+use tracing::{Instrument, Span, debug};
 use url::Url;
 
 use super::{
@@ -27,7 +27,7 @@ use super::{
     tally::OutcomeClass,
     transport::cause,
 };
-use crate::auth::oauth1::Unsigned;
+use crate::{auth::oauth1::Unsigned, telemetry};
 
 /// The longest body that is read, in bytes. The longest honest answer, all permissions of a Data Center with many
 /// plug-ins, is a tenth of it.
@@ -107,9 +107,12 @@ impl Jira {
     }
 
     async fn exchange_once(&self, urgency: Urgency, call: &Call<'_>) -> Result<Answer, Problem> {
-        let started = Instant::now();
-        let turn = self.turn(urgency, call, started).await?;
-        self.answered(call, &turn, started).await
+        let asked = async {
+            let started = Instant::now();
+            let turn = self.turn(urgency, call, started).await?;
+            self.answered(call, &turn, started).await
+        };
+        asked.instrument(span(call)).await
     }
 
     /// The same for what must not be sent twice: `last_look` is awaited when the rules and the budget have let the request
@@ -119,13 +122,16 @@ impl Jira {
         call: Call<'_>,
         last_look: impl Future<Output = bool> + Send,
     ) -> Result<Answer, Unrenewed> {
-        let started = Instant::now();
-        let turn = self.turn(Urgency::Routine, &call, started).await?;
-        if !last_look.await {
-            self.tell(&call, OutcomeClass::Unsent, None, started);
-            return Err(Unrenewed::Withheld);
-        }
-        Ok(self.answered(&call, &turn, started).await?)
+        let asked = async {
+            let started = Instant::now();
+            let turn = self.turn(Urgency::Routine, &call, started).await?;
+            if !last_look.await {
+                self.tell(&call, OutcomeClass::Unsent, None, started);
+                return Err(Unrenewed::Withheld);
+            }
+            Ok(self.answered(&call, &turn, started).await?)
+        };
+        asked.instrument(span(&call)).await
     }
 
     async fn turn(&self, urgency: Urgency, call: &Call<'_>, started: Instant) -> Result<Turn, Problem> {
@@ -145,6 +151,7 @@ impl Jira {
     /// Counts and logs one request, sent or not.
     fn tell(&self, call: &Call<'_>, class: OutcomeClass, status: Option<u16>, started: Instant) {
         self.connection.network.count(call.endpoint, class);
+        Span::current().record("outcome", class.label()).record("status", status);
         debug!(
             method = %call.payload.method(),
             route = call.endpoint.template(),
@@ -255,6 +262,10 @@ impl Jira {
             Payload::Form(fields) => request.form(fields),
         })
     }
+}
+
+fn span(call: &Call<'_>) -> Span {
+    telemetry::request(call.endpoint.template(), call.url.host_str().unwrap_or_default())
 }
 
 fn accepted(endpoint: Endpoint) -> &'static str {
