@@ -52,20 +52,10 @@ where
 {
     let watch = Watch { events: Box::pin(events), shown: 0, state: State::Sound };
     stream::unfold((watch, ask), async |(mut watch, ask)| {
-        if watch.state == State::Failed {
-            match standing(watch.shown, &ask).await {
-                Standing::Sound => watch.state = State::Sound,
-                // The watch says so itself when it is tried again, and is asked about again after that.
-                Standing::Unknown => {}
-                Standing::Rewound => {
-                    tracing::error!(
-                        "the API server has gone back behind what it has shown, as after a restored backup"
-                    );
-                    return None;
-                }
-            }
-        }
-        let event = watch.events.next().await?;
+        let event = match watch.state {
+            State::Sound => watch.events.next().await,
+            State::Failed => watch.recover(&ask).await,
+        }?;
         watch.note(&event);
         Some((event, (watch, ask)))
     })
@@ -85,8 +75,38 @@ struct Watch<Events> {
     state: State,
 }
 
-impl<Events> Watch<Events> {
-    fn note<K: ResourceExt>(&mut self, event: &watcher::Result<watcher::Event<K>>) {
+impl<K, Events> Watch<Events>
+where
+    K: ResourceExt,
+    Events: Stream<Item = watcher::Result<watcher::Event<K>>>,
+{
+    /// The next event after a failure, once the API server has said how it stands; `None` if it has gone back.
+    ///
+    /// Where a right is missing to find out, the watch goes on meanwhile and says so itself. It may also be resumed in silence, so
+    /// the question is put again until it is answered.
+    async fn recover<Answer: Future<Output = Newest>>(&mut self, ask: impl Fn() -> Answer) -> Option<Events::Item> {
+        loop {
+            match ask().await {
+                Newest::Version(newest) if newest < self.shown => {
+                    tracing::error!(
+                        "the API server has gone back behind what it has shown, as after a restored backup"
+                    );
+                    return None;
+                }
+                Newest::Version(_) | Newest::Unknown => break,
+                Newest::Unanswered => tokio::time::sleep(PAUSE).await,
+                Newest::Refused => {
+                    if let Ok(event) = tokio::time::timeout(PAUSE, self.events.next()).await {
+                        return event;
+                    }
+                }
+            }
+        }
+        self.state = State::Sound;
+        self.events.next().await
+    }
+
+    fn note(&mut self, event: &watcher::Result<watcher::Event<K>>) {
         match event {
             Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object) | watcher::Event::Delete(object)) => {
                 let version = number(object.resource_version().as_deref());
@@ -94,26 +114,6 @@ impl<Events> Watch<Events> {
             }
             Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
             Err(_) => self.state = State::Failed,
-        }
-    }
-}
-
-/// How the store stands against what was shown of it.
-enum Standing {
-    Sound,
-    /// A right is missing to find out.
-    Unknown,
-    Rewound,
-}
-
-/// Asks the API server until it answers.
-async fn standing<Answer: Future<Output = Newest>>(shown: u64, ask: impl Fn() -> Answer) -> Standing {
-    loop {
-        match ask().await {
-            Newest::Version(newest) if newest < shown => return Standing::Rewound,
-            Newest::Version(_) | Newest::Unknown => return Standing::Sound,
-            Newest::Refused => return Standing::Unknown,
-            Newest::Unanswered => tokio::time::sleep(PAUSE).await,
         }
     }
 }
@@ -153,6 +153,15 @@ mod tests {
         let events =
             until_rewound(stream::iter([Ok(seen("7")), Err(watcher::Error::NoResourceVersion), Ok(seen("8"))]), ask);
         assert_eq!(events.count().await, passed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_is_resumed_in_silence_while_a_right_is_missing_ends_when_the_answer_comes() {
+        let answers = Mutex::new(vec![Newest::Version(6), Newest::Refused, Newest::Refused]);
+        let ask = || std::future::ready(answers.lock().unwrap().pop().unwrap());
+        let shown = stream::iter([Ok(seen("7")), Err(watcher::Error::NoResourceVersion)]);
+        let events = until_rewound(shown.chain(stream::pending()), ask);
+        assert_eq!(tokio::time::timeout(PAUSE * 10, events.count()).await, Ok(2));
     }
 
     #[tokio::test]

@@ -380,7 +380,7 @@ pub struct Switchboard(pub Arc<Context>);
 impl Switchboard {
     /// A connection was seen or is gone.
     pub fn connection(&self, change: &Change<StoredConnection>) {
-        let Context { stores, wakes, instances, .. } = self.0.as_ref();
+        let Context { stores, wakes, instances, memories, .. } = self.0.as_ref();
         if let Some((name, before, now)) = change.of_spec() {
             let referents = |side: Option<&StoredConnection>| side.map(referents).unwrap_or_default();
             stores.relations.connections.replace(&name.1, referents(before), referents(now));
@@ -395,7 +395,7 @@ impl Switchboard {
         match change {
             Change::Seen(before, now) => {
                 let same_object = before.as_deref().filter(|before| before.meta().uid == now.meta().uid);
-                self.0.memories.caught_up(&name, now.meta().resource_version.as_deref());
+                memories.caught_up(&name, now.meta().resource_version.as_deref());
                 if same_object.is_some_and(|before| !is_announced(before) && is_announced(now)) {
                     wakes.bindings_of(&name, stores);
                 }
@@ -463,7 +463,7 @@ impl Switchboard {
     }
 
     /// A Secret or ConfigMap has changed or is gone.
-    pub fn referent(&self, kind: ReferentKind, notice: Notice<'_>) {
+    fn referent(&self, kind: ReferentKind, notice: Notice<'_>) {
         let Context { stores, memories, own_writes, wakes, .. } = self.0.as_ref();
         let referent = Referent { kind, name: notice.name.to_owned() };
         for connection in stores.referring(notice.namespace, referent) {
@@ -510,7 +510,7 @@ impl Switchboard {
     }
 
     /// Every object of a kind was told of again, but for those that were deleted during a gap: who wants a Secret looks.
-    pub fn listed(&self, kind: ReferentKind) {
+    fn listed(&self, kind: ReferentKind) {
         if kind == ReferentKind::Secret {
             for (namespace, name) in self.0.concerns.all_wanting() {
                 self.0.wakes.binding(&namespace, &name);

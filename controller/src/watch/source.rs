@@ -22,6 +22,11 @@ use crate::{
     rewind::{newest, until_rewound},
 };
 
+/// What can be watched: a kind that is known when this is compiled.
+pub trait Watchable: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static {}
+
+impl<K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static> Watchable for K {}
+
 /// Watches whole objects of a kind.
 pub fn objects<K>(
     reach: &Reach,
@@ -30,12 +35,7 @@ pub fn objects<K>(
     kind: &'static str,
 ) -> impl Stream<Item = Signal<K>> + Send + use<K>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + DeserializeOwned
-        + Send
-        + 'static,
+    K: Watchable + Resource<Scope = NamespaceResourceScope>,
 {
     // Nobody here reads who manages which field, and it is the largest part of an object.
     within(reach, sights, client, kind, |metadata| metadata.managed_fields = None)
@@ -79,12 +79,7 @@ fn within<K>(
     shorten: fn(&mut ObjectMeta),
 ) -> impl Stream<Item = Signal<K>> + Send + use<K>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + DeserializeOwned
-        + Send
-        + 'static,
+    K: Watchable + Resource<Scope = NamespaceResourceScope>,
 {
     let watch = |namespace: Option<NamespaceName>| {
         let sight = sights.begin(kind, namespace.clone());
@@ -108,7 +103,7 @@ fn watched<K>(
     config: watcher::Config,
 ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
 where
-    K: Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
+    K: Watchable,
 {
     let selector = config.field_selector.clone();
     let events = watcher(api.clone(), config).default_backoff();

@@ -67,7 +67,9 @@ async fn a_crash_that_loses_the_last_second_ends_those_that_were_renewed_in_it_w
     stage.merge(Kind::Connection, "limited", wish).await;
     stage.until_reason(Kind::Connection, "limited", "PermissionsMissing").await;
     stage.control_plane.crash_back_to(&snapshot).await.unwrap();
-    assert_eq!(stage.get(Kind::Connection, "limited").await.reason(), "ConnectionVerified", "the second is lost");
+    // The operator may have found out again by now what Jira says; the wish of a person nobody repeats.
+    let limited = stage.get(Kind::Connection, "limited").await;
+    assert!(limited.0["metadata"]["annotations"][crds::REQUESTED_AT].is_null(), "the second is lost: {limited:?}");
 
     // At once, while versions are given out that the operator has already seen for other things.
     stage.secret("rotated", json!({ "token": "wrong" })).await;
