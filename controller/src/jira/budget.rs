@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
 };
 
@@ -22,7 +22,8 @@ use super::{
 /// operator stands for many.
 const IN_FLIGHT: usize = 8;
 
-/// Further requests, for which a person waits: they do not queue behind those that nobody waits for.
+/// Further requests, for which a person waits: they do not queue behind those that nobody waits for. While all of these wait for an
+/// answer, people take the other places too, so two that hang at a host of many sites are in nobody's way.
 const IN_FLIGHT_FOR_PEOPLE: usize = 2;
 
 /// Time from one request to the next: 20 per second. Cloud's burst limits begin at 50 per second and endpoint, and
@@ -127,8 +128,7 @@ impl Budgets {
             Urgency::Routine => sleep(budget.spread(tenant)?).await,
             Urgency::Person => {}
         }
-        let queue = Arc::clone(budget.queue(urgency)).acquire_owned();
-        let Ok(Ok(permit)) = timeout(PATIENCE, queue).await else {
+        let Ok(Ok(permit)) = timeout(PATIENCE, budget.place(urgency)).await else {
             return Err(Problem::RateLimited { retry_after: None, reach: LimitReach::Host });
         };
         // Whoever sleeps here holds one of the places, so nobody sleeps longer than it takes to serve them all.
@@ -190,10 +190,16 @@ impl Budget {
         }
     }
 
-    fn queue(&self, urgency: Urgency) -> &Arc<Semaphore> {
+    /// Waits for a place among the requests that are under way.
+    async fn place(&self, urgency: Urgency) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let of_all = Arc::clone(&self.in_flight).acquire_owned();
         match urgency {
-            Urgency::Routine => &self.in_flight,
-            Urgency::Person => &self.in_flight_for_people,
+            Urgency::Routine => of_all.await,
+            Urgency::Person => tokio::select! {
+                biased;
+                permit = Arc::clone(&self.in_flight_for_people).acquire_owned() => permit,
+                permit = of_all => permit,
+            },
         }
     }
 
@@ -270,7 +276,9 @@ impl fmt::Debug for Budget {
 
 #[cfg(test)]
 mod tests {
-    use super::{Authority, Budgets, CloudId, HostBudget, LimitReach, Problem, Urgency};
+    use super::{
+        Authority, Budgets, CloudId, HostBudget, IN_FLIGHT, IN_FLIGHT_FOR_PEOPLE, LimitReach, Problem, Urgency,
+    };
     use rstest::rstest;
     use std::time::Duration;
     use tokio::time::{Instant, advance, sleep};
@@ -470,8 +478,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn people_do_not_pass_a_pause_and_do_not_flood_a_host() {
         let (budgets, host) = (Budgets::default(), host("https://a.test"));
-        let first = budgets.turn(&host, None, Urgency::Person).await.unwrap();
-        let _second = budgets.turn(&host, None, Urgency::Person).await.unwrap();
+        let mut hanging = Vec::new();
+        for _ in 0..IN_FLIGHT + IN_FLIGHT_FOR_PEOPLE {
+            let start = Instant::now();
+            hanging.push(budgets.turn(&host, None, Urgency::Person).await.unwrap());
+            assert_eq!(start.elapsed(), Duration::ZERO, "those that hang are in nobody's way");
+        }
+        let first = hanging.swap_remove(0);
         assert_eq!(budgets.turn(&host, None, Urgency::Person).await.err(), Some(limited(None)));
         first.pause(Duration::from_secs(7));
         assert_eq!(budgets.turn(&host, None, Urgency::Person).await.err(), Some(limited(Some(7))));

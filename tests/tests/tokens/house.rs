@@ -23,7 +23,7 @@ use tests::{
 use tokio::time::sleep;
 
 /// Longest time for a request to Jira, in seconds: a machine under load answers within it, and a claim ends soon.
-pub const TIMEOUT: u64 = 15;
+pub const TIMEOUT: u64 = 8;
 
 /// How long a claim of a dead process holds, in seconds.
 pub const CLAIM: u64 = TIMEOUT + 30;
