@@ -7,6 +7,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, future::Shared};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
     Client, Config, Resource, ResourceExt,
+    api::DynamicObject,
     client::ClientBuilder,
     core::PartialObjectMeta,
     runtime::{
@@ -35,7 +36,9 @@ use crate::{
     probes,
     proof::Proofs,
     reach::Reach,
-    watch::{self, Queues, Sights, StoredBinding, StoredConnection, Stores, Switchboard, Wakes},
+    watch::{
+        self, Backlog, Cause, Places, Queues, Sights, StoredBinding, StoredConnection, Stores, Switchboard, Wakes,
+    },
     web::{self, Pages},
 };
 
@@ -82,6 +85,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// How many connections for which a person waits are worked on at the same time. Most of such a pass is waiting, and a Jira
 /// that does not answer holds its place until the timeout: few places would let everybody wait for a handful of dead Jiras.
 const URGENT_AT_ONCE: u16 = 64;
+
+/// How many connections are worked on because of a change while the places for all others are taken.
+const CHANGES_AT_ONCE: u16 = 32;
 
 /// A future that resolves when the operator shall stop.
 type Stop = Shared<futures::future::BoxFuture<'static, ()>>;
@@ -213,7 +219,7 @@ async fn stand_by<T>(queues: &mut Queues, won: impl Future<Output = T>) -> T {
 /// Puts every object into the queue, as at a start. What changes from now on is woken by its watch.
 fn wake_all(ctx: &Context) {
     for connection in ctx.stores.connections.state() {
-        ctx.wakes.connection(&(connection.namespace().unwrap_or_default(), connection.name_any()));
+        ctx.wakes.connection(&(connection.namespace().unwrap_or_default(), connection.name_any()), Cause::Listing);
     }
     for binding in ctx.stores.bindings.state() {
         ctx.wakes.binding(&binding.namespace().unwrap_or_default(), &binding.name_any());
@@ -318,14 +324,15 @@ impl Watches {
 
 /// Works on the queues until `stop` resolves and the passes under way are finished.
 async fn work(queues: Queues, delivery: Delivery, ctx: &Arc<Context>, concurrency: u16, stop: Stop) {
-    let config = controller::Config::default().concurrency(concurrency);
+    let places = Places::new(concurrency.into());
+    let backlog = Backlog::new(queues.connections, places.clone());
     let connections = controller::applier(
         |object, ctx: Arc<Context>| connection::reconcile(object, ctx).boxed(),
         connection::error_policy,
         Arc::clone(ctx),
         ctx.stores.connections.clone(),
-        queues.connections.map(Ok::<_, watcher::Error>).take_until(stop.clone()),
-        config.clone(),
+        backlog.map(Ok::<_, watcher::Error>).take_until(stop.clone()),
+        controller::Config::default().concurrency(concurrency.saturating_add(CHANGES_AT_ONCE)),
     );
     let urgent = controller::applier(
         |object, ctx: Arc<Context>| connection::attend(object, ctx).boxed(),
@@ -341,12 +348,17 @@ async fn work(queues: Queues, delivery: Delivery, ctx: &Arc<Context>, concurrenc
         Arc::clone(ctx),
         ctx.stores.bindings.clone(),
         queues.bindings.map(Ok::<_, watcher::Error>).take_until(stop),
-        config,
+        controller::Config::default().concurrency(concurrency),
     );
     let (finished, end) = oneshot::channel();
     let passes = async {
         futures::join!(
-            connections.into_stream().for_each(async |outcome| note(Kind::JiraConnection, outcome, &ctx.metrics)),
+            connections.into_stream().for_each(async |outcome| {
+                if let Some(object) = object(&outcome) {
+                    places.give_back(&object);
+                }
+                note(Kind::JiraConnection, outcome, &ctx.metrics);
+            }),
             urgent.into_stream().for_each(async |outcome| note(Kind::JiraConnection, outcome, &ctx.metrics)),
             bindings.into_stream().for_each(async |outcome| note(Kind::WorkspaceBinding, outcome, &ctx.metrics)),
         );
@@ -354,6 +366,25 @@ async fn work(queues: Queues, delivery: Delivery, ctx: &Arc<Context>, concurrenc
         drop(finished);
     };
     futures::join!(passes, delivery.run(end.map(|_: Result<(), _>| ())));
+}
+
+/// The object of a pass that has ended.
+fn object<K, E>(outcome: &Result<(ObjectRef<K>, Action), controller::Error<E, watcher::Error>>) -> Option<ObjectRef<K>>
+where
+    K: Resource<DynamicType = ()>,
+    E: std::error::Error + 'static,
+{
+    let named = |found: &ObjectRef<DynamicObject>| {
+        let object = ObjectRef::new(&found.name);
+        found.namespace.as_ref().map_or_else(|| object.clone(), |namespace| object.clone().within(namespace))
+    };
+    match outcome {
+        Ok((object, _)) => Some(object.clone()),
+        Err(controller::Error::ObjectNotFound(object) | controller::Error::ReconcilerFailed(_, object)) => {
+            Some(named(object))
+        }
+        Err(controller::Error::QueueError(_) | controller::Error::RunnerError(_)) => None,
+    }
 }
 
 fn note<K: Resource, E: std::error::Error + 'static>(
@@ -382,7 +413,8 @@ mod tests {
         let (wakes, mut queues) = Wakes::new();
         let busy = async {
             for number in 0..1_000 {
-                wakes.connection(&("web".to_owned(), number.to_string()));
+                let cause = if number % 2 == 0 { Cause::Change } else { Cause::Listing };
+                wakes.connection(&("web".to_owned(), number.to_string()), cause);
                 wakes.binding("web", &number.to_string());
                 tokio::task::yield_now().await;
             }
@@ -394,7 +426,7 @@ mod tests {
         };
         assert_eq!(stand_by(&mut queues, busy).await, "won");
         wakes.binding("web", "later");
-        assert_eq!(std::iter::from_fn(|| queues.connections.try_recv().ok()).count(), 0);
+        assert!(queues.connections.next().now_or_never().is_none());
         let bindings: Vec<_> = std::iter::from_fn(|| queues.bindings.try_recv().ok()).map(|wake| wake.name).collect();
         assert_eq!(bindings, ["later"]);
     }

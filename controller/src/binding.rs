@@ -20,7 +20,7 @@ use kube::{
 };
 use tracing::Instrument;
 
-pub use self::gather::is_announced;
+pub use self::gather::{is_announced, is_weighed};
 use self::memory::{BindingName, Memory};
 use crate::{context::Context, kubernetes::status, telemetry};
 

@@ -34,7 +34,7 @@ use kube::{
 use tracing::Instrument;
 
 use self::{
-    decide::{Next, View, plan::Plan},
+    decide::{Next, Rest, View, plan::Plan},
     memory::Memory,
     reason::Reason,
 };
@@ -45,6 +45,7 @@ use crate::{
     kubernetes::status,
     proof::ConnectionName,
     telemetry,
+    watch::Cause,
 };
 
 /// How long the first check of a spec may take before the status says that it is under way.
@@ -102,7 +103,7 @@ pub enum Error {
 pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<Context>) -> Result<Action, Error> {
     let name = (object.namespace().unwrap_or_default(), object.name_any());
     let _turn = ctx.turns.take(&name).await;
-    let mut memory = ctx.memories.take(&name, object.uid().as_ref());
+    let mut memory = ctx.memories.take(&name, object.uid().as_ref(), ctx.now());
     // As it is now, after the memory was taken: a status that the store shows by then is not remembered any more.
     let latest = ctx.stores.latest_connection(&object);
     let mut connection = latest.0.clone().map_err(|invalid| Error::Invalid(Box::new(invalid)))?;
@@ -142,7 +143,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<C
 pub async fn attend(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<Context>) -> Result<Action, Error> {
     let name = (object.namespace().unwrap_or_default(), object.name_any());
     Box::pin(reconcile(object, Arc::clone(&ctx))).await?;
-    ctx.wakes.connection(&name);
+    ctx.wakes.connection(&name, Cause::Change);
     Ok(Action::await_change())
 }
 
@@ -158,14 +159,25 @@ pub fn forget(name: &ConnectionName, ctx: &Context) {
     ctx.backoff.forget(name);
 }
 
+/// How a pass ends.
+enum End {
+    /// With something to carry out.
+    Plan(Box<Plan>),
+    /// With everything as it stands.
+    Rest(Rest),
+}
+
 async fn pass(connection: &mut JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Action, Error> {
-    let plan = conclude(connection, memory, ctx).await?;
-    let applied = act::run(connection, plan, memory, ctx).await?;
+    let plan = match conclude(connection, memory, ctx).await? {
+        End::Plan(plan) => plan,
+        End::Rest(rest) => return Ok(report::rest(connection, rest, ctx)),
+    };
+    let applied = act::run(connection, *plan, memory, ctx).await?;
     report::publish(connection, &applied, memory, ctx).await
 }
 
 /// Asks until there is nothing left to ask. A first check that takes long says so in between.
-async fn conclude(connection: &mut JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Plan, Error> {
+async fn conclude(connection: &mut JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<End, Error> {
     let first =
         connection.status.as_ref().and_then(|status| status.observed_generation) != connection.metadata.generation;
     if !first {
@@ -174,12 +186,12 @@ async fn conclude(connection: &mut JiraConnection, memory: &mut Memory, ctx: &Co
     let subject = connection.clone();
     let told = {
         let mut asking = pin!(ask(&subject, memory, ctx));
-        if let Ok(plan) = tokio::time::timeout(SILENT, asking.as_mut()).await {
-            return plan;
+        if let Ok(end) = tokio::time::timeout(SILENT, asking.as_mut()).await {
+            return end;
         }
         // Announced while Jira is still being asked; the check itself goes on undisturbed.
-        let (plan, told) = tokio::join!(asking, report::progressing(&subject, ctx));
-        plan?;
+        let (end, told) = tokio::join!(asking, report::progressing(&subject, ctx));
+        end?;
         told?
     };
     connection.status = Some(told.1.clone());
@@ -188,7 +200,7 @@ async fn conclude(connection: &mut JiraConnection, memory: &mut Memory, ctx: &Co
     ask(connection, memory, ctx).await
 }
 
-async fn ask(connection: &JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<Plan, Error> {
+async fn ask(connection: &JiraConnection, memory: &mut Memory, ctx: &Context) -> Result<End, Error> {
     let settings = ctx.settings.of(&connection.spec);
     let application_url = act::application_url(connection, ctx);
     loop {
@@ -200,7 +212,8 @@ async fn ask(connection: &JiraConnection, memory: &mut Memory, ctx: &Context) ->
             now: memory.facts.began,
         };
         match decide::next(view) {
-            Next::Conclude(plan) => return Ok(*plan),
+            Next::Conclude(plan) => return Ok(End::Plan(plan)),
+            Next::Rest(rest) => return Ok(End::Rest(rest)),
             Next::Ask(question) => {
                 let span = telemetry::question(question.label());
                 let answer = gather::answer(question, connection, memory, ctx).instrument(span).await?;

@@ -42,10 +42,12 @@ use crate::{
 
 use self::sight::Watched;
 pub use self::{
+    backlog::{Backlog, Cause, Places, Woken},
     sight::{Sight, Sights},
     source::{metadata, namespaces, objects},
 };
 
+mod backlog;
 mod sight;
 mod source;
 
@@ -161,7 +163,8 @@ fn name_of<K: ResourceExt>(object: &K) -> (String, String) {
 /// Wakes passes.
 #[derive(Clone, Debug)]
 pub struct Wakes {
-    connections: UnboundedSender<ObjectRef<StoredConnection>>,
+    changed: UnboundedSender<ObjectRef<StoredConnection>>,
+    listed: UnboundedSender<ObjectRef<StoredConnection>>,
     urgent: UnboundedSender<ObjectRef<StoredConnection>>,
     bindings: UnboundedSender<ObjectRef<StoredBinding>>,
 }
@@ -169,7 +172,7 @@ pub struct Wakes {
 /// The queues of passes.
 pub struct Queues {
     /// Of connections.
-    pub connections: UnboundedReceiver<ObjectRef<StoredConnection>>,
+    pub connections: Woken<ObjectRef<StoredConnection>>,
     /// Of connections for which a person waits: an authorization code lives for seconds.
     pub urgent: UnboundedReceiver<ObjectRef<StoredConnection>>,
     /// Of bindings.
@@ -180,18 +183,24 @@ impl Wakes {
     /// The wakes and the queues that they fill.
     #[must_use]
     pub fn new() -> (Self, Queues) {
-        let (connections, connection_queue) = unbounded();
+        let (changed, changed_queue) = unbounded();
+        let (listed, listed_queue) = unbounded();
         let (urgent, urgent_queue) = unbounded();
         let (bindings, binding_queue) = unbounded();
-        let queues = Queues { connections: connection_queue, urgent: urgent_queue, bindings: binding_queue };
-        (Self { connections, urgent, bindings }, queues)
+        let connections = Woken { changed: changed_queue, listed: listed_queue };
+        let queues = Queues { connections, urgent: urgent_queue, bindings: binding_queue };
+        (Self { changed, listed, urgent, bindings }, queues)
     }
 
     // A closed queue means that the operator is stopping; nobody is left to be woken.
 
     /// Wakes the pass of a connection.
-    pub fn connection(&self, (namespace, name): &ConnectionName) {
-        _ = self.connections.unbounded_send(ObjectRef::new(name).within(namespace));
+    pub fn connection(&self, (namespace, name): &ConnectionName, cause: Cause) {
+        let queue = match cause {
+            Cause::Change => &self.changed,
+            Cause::Listing => &self.listed,
+        };
+        _ = queue.unbounded_send(ObjectRef::new(name).within(namespace));
     }
 
     /// Wakes the pass of a connection for which a person waits.
@@ -225,6 +234,14 @@ pub enum Change<K> {
 type SpecChange<'a, K> = ((String, String), Option<&'a K>, Option<&'a K>);
 
 impl<K: Resource> Change<K> {
+    /// Why those are woken who are concerned.
+    const fn cause(&self) -> Cause {
+        match self {
+            Self::Seen(None, _) => Cause::Listing,
+            Self::Seen(Some(_), _) | Self::Gone(_) => Cause::Change,
+        }
+    }
+
     /// Namespace and name, what was known before and what is known now, where the spec may differ.
     fn of_spec(&self) -> Option<SpecChange<'_, K>> {
         let spec = |object: &K| (object.meta().uid.clone(), object.meta().generation);
@@ -336,7 +353,7 @@ pub struct Notice<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum Told<'a> {
     /// Something of one object.
-    Of(Notice<'a>),
+    Of(Notice<'a>, Cause),
     /// Every object that there is was told of. What was deleted during a gap was not.
     Listed,
 }
@@ -349,10 +366,13 @@ where
     pin_mut!(events);
     while let Some((sight, event)) = events.next().await {
         match event {
-            Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
-                note(&object, object.resource_version().as_deref(), &mut tell);
+            Ok(watcher::Event::Apply(object)) => {
+                note(&object, object.resource_version().as_deref(), Cause::Change, &mut tell);
             }
-            Ok(watcher::Event::Delete(object)) => note(&object, None, &mut tell),
+            Ok(watcher::Event::InitApply(object)) => {
+                note(&object, object.resource_version().as_deref(), Cause::Listing, &mut tell);
+            }
+            Ok(watcher::Event::Delete(object)) => note(&object, None, Cause::Change, &mut tell),
             Ok(watcher::Event::Init) => sight.lists(),
             Ok(watcher::Event::InitDone) => {
                 tell(Told::Listed);
@@ -363,14 +383,10 @@ where
     }
 }
 
-fn note<K: ResourceExt>(object: &K, version: Option<&str>, tell: &mut impl FnMut(Told<'_>)) {
+fn note<K: ResourceExt>(object: &K, version: Option<&str>, cause: Cause, tell: &mut impl FnMut(Told<'_>)) {
     let (namespace, name) = name_of(object);
-    tell(Told::Of(Notice {
-        namespace: &namespace,
-        name: &name,
-        version,
-        controller: owned_secret::controller(object),
-    }));
+    let controller = owned_secret::controller(object);
+    tell(Told::Of(Notice { namespace: &namespace, name: &name, version, controller }, cause));
 }
 
 /// Who is woken by which change.
@@ -390,7 +406,7 @@ impl Switchboard {
             Change::Gone(object) => (name_of(object.as_ref()), None),
         };
         for concerned in instances.note(&name, present) {
-            wakes.connection(&concerned);
+            wakes.connection(&concerned, change.cause());
         }
         match change {
             Change::Seen(before, now) => {
@@ -402,7 +418,7 @@ impl Switchboard {
                 if same_object.is_some_and(|before| intent(before) == intent(now.as_ref())) {
                     return;
                 }
-                wakes.connection(&name);
+                wakes.connection(&name, change.cause());
                 if same_object.is_none_or(|before| before.meta().generation != now.meta().generation) {
                     wakes.bindings_of(&name, stores);
                 }
@@ -428,20 +444,22 @@ impl Switchboard {
                     return;
                 }
                 self.0.wakes.binding(&namespace, &name);
-                if same_object.is_none_or(|before| before.meta().generation != now.meta().generation) {
-                    self.connection_of(now);
+                let same_spec = same_object.is_some_and(|before| before.meta().generation == now.meta().generation);
+                // A wish for a verdict needs the connection only where nothing of it is known yet.
+                if !same_spec || named(now).is_none_or(|connection| self.0.proofs.get(&connection).is_none()) {
+                    self.connection_of(now, change.cause());
                 }
             }
             Change::Gone(object) => {
                 binding::forget(&name_of(object.as_ref()), &self.0);
-                self.connection_of(object);
+                self.connection_of(object, change.cause());
             }
         }
     }
 
-    fn connection_of(&self, binding: &StoredBinding) {
+    fn connection_of(&self, binding: &StoredBinding, cause: Cause) {
         if let Some(connection) = named(binding) {
-            self.0.wakes.connection(&connection);
+            self.0.wakes.connection(&connection, cause);
         }
     }
 
@@ -458,17 +476,17 @@ impl Switchboard {
             connections.extend(named(binding));
         }
         for connection in &connections {
-            self.0.wakes.connection(connection);
+            self.0.wakes.connection(connection, change.cause());
         }
     }
 
     /// A Secret or ConfigMap has changed or is gone.
-    fn referent(&self, kind: ReferentKind, notice: Notice<'_>) {
+    fn referent(&self, kind: ReferentKind, notice: Notice<'_>, cause: Cause) {
         let Context { stores, memories, own_writes, wakes, .. } = self.0.as_ref();
         let referent = Referent { kind, name: notice.name.to_owned() };
         for connection in stores.referring(notice.namespace, referent) {
             memories.outdate(connection.clone(), Outdated { material: true, handshake: false });
-            wakes.connection(&connection);
+            wakes.connection(&connection, cause);
         }
         if kind != ReferentKind::Secret {
             return;
@@ -504,7 +522,7 @@ impl Switchboard {
     /// What a watch of metadata tells.
     pub fn told(&self, kind: ReferentKind, told: Told<'_>) {
         match told {
-            Told::Of(notice) => self.referent(kind, notice),
+            Told::Of(notice, cause) => self.referent(kind, notice, cause),
             Told::Listed => self.listed(kind),
         }
     }

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 
 use super::{
     Error,
+    decide::Reason,
     facts::{Admission, Facts, Lent},
     memory::Memory,
     projection::{SECRET_TYPE, Standing},
@@ -19,6 +20,7 @@ use crate::{
     kubernetes::owned_secret::{Found, OwnedSecret, Owner},
     lending::Terms,
     proof::{ConnectionName, Proof},
+    wish,
 };
 
 /// What is known now, and the Secret that was found if it is the binding's own.
@@ -63,6 +65,21 @@ pub fn is_announced(connection: &JiraConnection) -> bool {
     connection.status.as_ref().is_some_and(|status| {
         status.observed_generation == connection.metadata.generation
             && condition::is(&status.conditions, About::Ready, Truth::Unknown)
+    })
+}
+
+/// Whether the status of a binding is a verdict on its present spec, and nobody has wished for another one since.
+#[must_use]
+pub fn is_weighed(binding: &WorkspaceBinding) -> bool {
+    let annotations = binding.metadata.annotations.as_ref();
+    binding.status.as_ref().is_some_and(|status| {
+        let ready = condition::find(&status.conditions, About::Ready);
+        let wished = wish::is_open(annotations, crds::REQUESTED_AT, status.last_handled_requested_at.as_ref())
+            || wish::is_open(annotations, crds::FLUX_REQUESTED_AT, status.last_handled_reconcile_at.as_ref());
+        status.observed_generation == binding.metadata.generation
+            && condition::is(&status.conditions, About::Accepted, Truth::True)
+            && ready.is_some_and(|ready| ready.reason != Reason::ConnectionNotReady.as_str())
+            && !wished
     })
 }
 

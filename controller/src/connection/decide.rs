@@ -12,6 +12,7 @@ mod lacking;
 pub mod plan;
 mod proof;
 pub(super) mod refusal;
+mod rest;
 mod schedule;
 mod verdict;
 mod view;
@@ -25,6 +26,7 @@ use crds::{
     connection::auth::Method,
     jira::{Deployment, ProjectKey},
 };
+use k8s_openapi::jiff::Timestamp;
 
 use self::plan::{Plan, Trouble};
 pub use self::view::View;
@@ -33,7 +35,10 @@ use super::{
     finding::{self, Finding, unanswerable},
     reason::{Reason, Row},
 };
-use crate::jira::{self, Problem, Project, Rejection};
+use crate::{
+    jira::{self, Problem, Project, Rejection},
+    metrics::CredentialEnds,
+};
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,12 +47,24 @@ pub enum Next {
     Ask(Question),
     /// Nothing more has to be known.
     Conclude(Box<Plan>),
+    /// The status stands as it is, and Jira is asked later.
+    Rest(Rest),
+}
+
+/// A pass that leaves everything as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// Until when.
+    pub until: Timestamp,
+    /// When the credential ends.
+    pub ends: CredentialEnds,
 }
 
 /// Why the walk through the facts stops.
 pub(super) enum Stop {
     Ask(Question),
     Found(Finding),
+    Rest(Timestamp),
 }
 
 /// Decides what comes next for a connection.
@@ -57,6 +74,7 @@ pub fn next(view: View<'_>) -> Next {
         Ok(finding) => Next::Conclude(Box::new(plan::conclude(view, finding, Trouble::None))),
         Err(Stop::Ask(question)) => Next::Ask(question),
         Err(Stop::Found(finding)) => Next::Conclude(Box::new(plan::conclude(view, finding, Trouble::Lasting))),
+        Err(Stop::Rest(until)) => Next::Rest(Rest { until, ends: plan::ends(&view) }),
     }
 }
 
@@ -89,6 +107,7 @@ impl<'a> View<'a> {
         self.material()?;
         consent::known(self, method)?;
         self.not_held_back()?;
+        rest::until(self).map_or(Ok(()), |until| Err(Stop::Rest(until)))?;
         self.server(method)?;
         self.cloud_id(method)?;
         consent::given(self, method)?;

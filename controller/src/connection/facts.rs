@@ -92,6 +92,8 @@ pub struct Demand {
     pub namespaces: BTreeSet<String>,
     /// How many bindings name this connection and are refused.
     pub refused: usize,
+    /// How many of the accepted ones wait for a first word on their present spec.
+    pub unproven: usize,
     /// The most that an accepted binding borrows for its projected Secret.
     pub borrowing: Borrowing,
 }
@@ -282,6 +284,8 @@ pub struct Facts {
     pub pass: u64,
     /// When the current pass began: the time by which everything in it is judged.
     pub began: Timestamp,
+    /// When an operator that knew nothing yet took the connection up. `None` where the answer is wanted now.
+    pub taken_up: Option<Timestamp>,
     /// Spec of the last conclusion.
     pub concluded: Option<JiraConnectionSpec>,
     /// The trouble that the last pass concluded with, if it was one of asking Jira.
@@ -340,6 +344,12 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What an operator knows of a connection that it has just taken up.
+    #[must_use]
+    pub fn taken_up(now: Timestamp) -> Self {
+        Self { taken_up: Some(now), ..Self::default() }
+    }
+
     /// Begins a pass. What was learned for another generation of the spec is forgotten, and so is what `outdated` names.
     pub fn begin(&mut self, generation: Option<i64>, outdated: Outdated, now: Timestamp) {
         if self.generation != generation {
@@ -428,10 +438,21 @@ impl Facts {
 
     /// Forgets what was learned with a spec or with values that are now gone. How far the passes have come stays.
     fn unlearn(&mut self) {
-        let Self { pass, began, answers, generation, .. } = *self;
+        let Self { pass, began, taken_up, answers, generation, .. } = *self;
         let (concluded, demand, route) = (self.concluded.take(), self.demand.take(), self.route.take());
         let duplicates = self.duplicates.take();
-        *self = Self { pass, began, concluded, answers, generation, demand, duplicates, route, ..Self::default() };
+        *self = Self {
+            pass,
+            began,
+            taken_up,
+            concluded,
+            answers,
+            generation,
+            demand,
+            duplicates,
+            route,
+            ..Self::default()
+        };
     }
 
     fn record_material(&mut self, material: Result<MaterialSeen, MaterialFault>) {

@@ -34,6 +34,7 @@ use super::{
 };
 use crate::{
     acceptance::{self, Acceptance, Labels},
+    binding,
     context::Context,
     jira::{
         ApiBase, CloudId, Deployment, Gibberish, Jira, Network, PersonalAccessToken, Problem, Rejection, Session, Site,
@@ -167,17 +168,18 @@ pub(crate) fn demanded<B: Borrow<WorkspaceBinding>>(
     bindings: impl IntoIterator<Item = (B, Option<Labels>)>,
 ) -> Demand {
     let mut demand = Demand::default();
-    for (binding, labels) in bindings {
-        let binding = binding.borrow();
-        let namespace = binding.namespace().unwrap_or_default();
-        match acceptance::judge(connection, binding, labels.as_ref()) {
+    for (bound, labels) in bindings {
+        let bound = bound.borrow();
+        let namespace = bound.namespace().unwrap_or_default();
+        match acceptance::judge(connection, bound, labels.as_ref()) {
             Acceptance::Refused => demand.refused += 1,
             Acceptance::Accepted { credential } => {
-                let borrowing = Borrowing::of(binding, Terms::of(connection, credential));
+                let borrowing = Borrowing::of(bound, Terms::of(connection, credential));
                 demand.borrowing = demand.borrowing.max(borrowing);
                 demand.accepted += 1;
+                demand.unproven += usize::from(!binding::is_weighed(bound));
                 demand.namespaces.insert(namespace);
-                for project in &binding.spec.projects {
+                for project in &bound.spec.projects {
                     demand.projects.entry(project.key.clone()).or_default().extend(project.required());
                 }
             }

@@ -66,10 +66,10 @@ pub struct Memories {
 
 impl Memories {
     /// Takes what is remembered of the object `uid`, for one pass. A former object of the same name is forgotten.
-    pub fn take(&self, name: &ConnectionName, uid: Option<&String>) -> Box<Memory> {
+    pub fn take(&self, name: &ConnectionName, uid: Option<&String>, now: Timestamp) -> Box<Memory> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        kept.filter(|memory| memory.uid.as_ref() == uid)
-            .unwrap_or_else(|| Box::new(Memory { uid: uid.cloned(), ..Memory::default() }))
+        let new = || Memory { uid: uid.cloned(), facts: Facts::taken_up(now), ..Memory::default() };
+        kept.filter(|memory| memory.uid.as_ref() == uid).unwrap_or_else(|| Box::new(new()))
     }
 
     /// The watch has shown an object as it is in this version: a status that was written before need not be remembered any more.

@@ -11,6 +11,7 @@ use kube::{ResourceExt, runtime::controller::Action};
 use super::{
     Error,
     act::Applied,
+    decide::Rest,
     memory::{Memory, Written},
 };
 use crate::{
@@ -84,6 +85,13 @@ pub(super) async fn publish(
         ctx.events.publish(connection, note);
     }
     Ok(wake.map_or_else(Action::await_change, |wake| Action::requeue(wait(now, wake))))
+}
+
+/// Leaves the status as it stands and says when to come back.
+pub(super) fn rest(connection: &JiraConnection, rest: Rest, ctx: &Context) -> Action {
+    let name = (connection.namespace().unwrap_or_default(), connection.name_any());
+    ctx.metrics.credential_ends(&name, rest.ends);
+    Action::requeue(wait(ctx.now(), rest.until))
 }
 
 /// Says that the first check of this spec is taking its time. Returns what was written, with its `resourceVersion`.

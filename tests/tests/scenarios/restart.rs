@@ -71,7 +71,6 @@ async fn a_restart_lengthens_no_wait_and_repeats_nothing() {
     unbound.becomes_within(AT_ONCE, &binding::not_permitted(Stalled)).await;
     old.becomes_within(AT_ONCE, &refused("CredentialsRejected", Stalled)).await;
     old.asks(mark, "/myself", 1).await;
-    steady.asks(mark, "/myself", 1).await;
     tokio::time::sleep(QUIET * 2).await;
     for (subject, version) in kept.iter().zip(&versions) {
         assert_eq!(subject.version().await, *version, "{}", subject.account());
@@ -79,6 +78,10 @@ async fn a_restart_lengthens_no_wait_and_repeats_nothing() {
     for subject in [&rejected, &locked, &young] {
         assert_eq!(subject.asked(mark), [""; 0], "{}", subject.account());
     }
+    // What stands is looked at in its turn within the interval, or when somebody asks.
+    steady.is_requested("now").await;
+    steady.shows("the echo", |status| status["lastHandledRequestedAt"] == "now").await;
+    assert!(steady.asked(mark).iter().any(|asked| asked.ends_with("/myself")), "{}", steady.account());
     scene.tells(&steady, &["ConnectionVerified"]).await;
     scene.tells(&rejected, &["CredentialsRejected"]).await;
 

@@ -181,8 +181,8 @@ fn personal_account(view: &View<'_>) -> Option<Claim> {
         .then(|| Claim::new(About::PersonalAccount, Truth::True, "PersonalAccount", PERSONAL_ACCOUNT))
 }
 
-/// Allowed, and mostly a mistake. Nothing that it claims depends on what is in other namespaces.
-fn duplicate(view: &View<'_>) -> Option<Claim> {
+/// Said of two connections for one Jira. Allowed, and mostly a mistake. Nothing that it claims depends on what is in other namespaces.
+pub(super) fn duplicate(view: &View<'_>) -> Option<Claim> {
     let others = view.facts.duplicates.as_ref().filter(|others| !others.is_empty())?;
     Some(Claim::new(About::DuplicateInstance, Truth::True, "SameJira", same_jira(others)))
 }
@@ -197,7 +197,8 @@ fn same_jira(others: &BTreeSet<String>) -> String {
     )
 }
 
-fn expiring(view: &View<'_>) -> Option<Claim> {
+/// Said while the end of the credential is near.
+pub(super) fn expiring(view: &View<'_>) -> Option<Claim> {
     let end = fixed_end(view)?;
     let day = day(end);
     let message = match view.facts.known_handshake() {

@@ -212,15 +212,24 @@ fn is_for_this_jira(view: &View<'_>, held: &HeldGrant) -> bool {
     }
 }
 
+/// Whether the token of a grant lasts, and need not be renewed yet.
+pub(super) fn is_fresh(view: &View<'_>, held: &HeldGrant) -> bool {
+    view.now < schedule::renewal(view, held) && lasts(view, held)
+}
+
+fn lasts(view: &View<'_>, held: &HeldGrant) -> bool {
+    view.now + schedule::margin(held) < held.token_ends_at
+}
+
 /// Renews the grant ahead of its token's end, and when the token turned out to be spent.
 pub(super) fn renewed(view: &View<'_>) -> Result<(), Stop> {
     let Some(held) = view.facts.known_handshake().and_then(Handshake::held) else {
         return Ok(());
     };
-    let lasts = view.now + schedule::margin(held) < held.token_ends_at;
-    if view.now < schedule::renewal(view, held) && lasts {
+    if is_fresh(view, held) {
         return Ok(());
     }
+    let lasts = lasts(view, held);
     match &view.facts.renewal {
         Some(seen) if seen.pass == view.facts.pass => match &seen.outcome {
             Err(problem) if !lasts => Err(view.failed(problem, seen)),

@@ -57,15 +57,20 @@ pub(super) fn details(view: &View<'_>, finding: &Finding, verdict: &Verdict) -> 
         },
         authorization: authorization(view).or_else(|| carried.and_then(|status| status.authorization.clone())),
         credentials: credentials(view).or_else(|| carried.and_then(|status| status.credentials.clone())),
-        bindings: view.facts.demand.as_ref().map(|demand| Bindings {
-            accepted: i64::try_from(demand.accepted).unwrap_or(i64::MAX),
-            namespaces: i64::try_from(demand.namespaces.len()).unwrap_or(i64::MAX),
-        }),
+        bindings: bindings(view),
         effective: Some(*view.settings),
         missing_summary,
         last_handled_requested_at: handled(view, granted, crds::REQUESTED_AT, before.last_handled_requested_at),
         last_handled_reconcile_at: handled(view, granted, crds::FLUX_REQUESTED_AT, before.last_handled_reconcile_at),
     }
+}
+
+/// How many bindings are accepted, and from how many namespaces.
+pub(super) fn bindings(view: &View<'_>) -> Option<Bindings> {
+    view.facts.demand.as_ref().map(|demand| Bindings {
+        accepted: i64::try_from(demand.accepted).unwrap_or(i64::MAX),
+        namespaces: i64::try_from(demand.namespaces.len()).unwrap_or(i64::MAX),
+    })
 }
 
 /// Whether this pass did what a wish for a check asks for.

@@ -78,8 +78,12 @@ pub(super) fn conclude(view: View<'_>, finding: Finding, trouble: Trouble) -> Pl
     let wake = early.chain(finding.again).min();
     let lasting = trouble == Trouble::Lasting
         && !matches!(finding.reason.row(), Row::Suspended | Row::Unresolved | Row::Awaiting);
-    let ends = CredentialEnds { fixed: fixed_end(&view), idle: consent::idle_end(&view) };
-    Plan { claims, details, wake, proof, ends, trouble: lasting.then_some(finding) }
+    Plan { claims, details, wake, proof, ends: ends(&view), trouble: lasting.then_some(finding) }
+}
+
+/// When the credential ends, as far as it is known.
+pub(super) fn ends(view: &View<'_>) -> CredentialEnds {
+    CredentialEnds { fixed: fixed_end(view), idle: consent::idle_end(view) }
 }
 
 fn wish(view: &View<'_>, finding: &Finding) -> Option<Timestamp> {

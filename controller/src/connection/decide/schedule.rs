@@ -115,6 +115,13 @@ fn life(held: &HeldGrant) -> Duration {
     Duration::try_from(held.token_ends_at.duration_since(held.token_given_at)).unwrap_or_default()
 }
 
+/// A number in `0.0..1.0` that differs between objects and stays.
+pub(super) fn share(view: &View<'_>) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    view.connection.metadata.uid.hash(&mut hasher);
+    spread(&hasher)
+}
+
 /// A number in `0.0..1.0` that differs between objects and answers, and is the same for the same facts.
 fn fraction<T>(view: &View<'_>, seen: &Seen<T>) -> f64 {
     let mut hasher = DefaultHasher::new();

@@ -5,6 +5,7 @@
 mod borrowed;
 mod candidate;
 mod consent;
+mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -219,6 +220,11 @@ impl Life {
 
     /// One pass; what was asked of Jira is kept in `asked`.
     fn pass(&mut self, world: &World, now: Timestamp) -> Plan {
+        self.look(world, now).unwrap_or_else(|rest| panic!("{rest:?} in place of a verdict"))
+    }
+
+    /// As `pass`, where the status may also be left as it stands.
+    fn look(&mut self, world: &World, now: Timestamp) -> Result<Plan, Rest> {
         let settings: Effective = Settings { interval: crds::Duration::from_secs(300) }.of(&self.connection.spec);
         let outdated = self.read.as_deref() != world.material.as_ref().ok().copied() && self.read.is_some();
         let outdated = Outdated { material: outdated, handshake: std::mem::take(&mut self.written) };
@@ -250,11 +256,12 @@ impl Life {
                         self.asked.push(question);
                     }
                 }
+                Next::Rest(rest) => return Err(rest),
                 Next::Conclude(plan) => {
                     self.facts.trouble.clone_from(&plan.trouble);
                     self.facts.concluded = Some(self.connection.spec.clone());
                     self.connection.status = Some(plan.status(&self.connection, now));
-                    return *plan;
+                    return Ok(*plan);
                 }
             }
         }

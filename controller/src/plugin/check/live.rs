@@ -136,6 +136,8 @@ impl Inquiry {
             };
             match decide::next(view) {
                 Next::Conclude(plan) => return Ok(*plan),
+                // Only an operator that has just taken over may let a status stand.
+                Next::Rest(_) => return Err(Error::Stuck),
                 Next::Ask(question) => {
                     let answer = self.answer(question).await?;
                     self.facts.record(answer, Timestamp::now());

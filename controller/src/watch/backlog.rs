@@ -1,0 +1,232 @@
+//! The order in which connections are taken up: what changes does not wait behind what is merely there.
+//!
+//! An operator that takes over finds every connection due. If all of them were handed over at once, a Secret that is rotated meanwhile
+//! would be looked at after the last of them. So what a listing shows is handed over a few at a time, and a change as soon as it is
+//! told.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    hash::Hash,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use futures::{Stream, StreamExt, channel::mpsc::UnboundedReceiver};
+
+/// Why a pass is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Something has changed.
+    Change,
+    /// A listing shows it, be it new or not.
+    Listing,
+}
+
+/// Those that are woken, by the cause.
+pub struct Woken<T> {
+    /// Because of a change.
+    pub changed: UnboundedReceiver<T>,
+    /// Because of a listing.
+    pub listed: UnboundedReceiver<T>,
+}
+
+impl<T> Woken<T> {
+    /// The next of them, whatever the cause.
+    pub async fn next(&mut self) -> Option<T> {
+        tokio::select! {
+            changed = self.changed.next() => changed,
+            listed = self.listed.next() => listed,
+        }
+    }
+}
+
+/// Hands them over in order.
+pub struct Backlog<T> {
+    woken: Woken<T>,
+    order: VecDeque<T>,
+    /// Those of `order` that were not handed over for another reason meanwhile.
+    due: HashSet<T>,
+    places: Places<T>,
+}
+
+/// Places for those that a listing has shown. Each is given back when a pass over its object has ended.
+#[derive(Clone)]
+pub struct Places<T>(Arc<Mutex<State<T>>>);
+
+struct State<T> {
+    most: usize,
+    taken: HashSet<T>,
+    waiting: Option<Waker>,
+}
+
+impl<T: Clone + Eq + Hash> Places<T> {
+    /// So many places.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Mutex::new(State { most, taken: HashSet::new(), waiting: None })))
+    }
+
+    /// A pass over this object has ended, for whatever reason it began.
+    pub fn give_back(&self, object: &T) {
+        let mut state = self.state();
+        if state.taken.remove(object)
+            && let Some(waiting) = state.waiting.take()
+        {
+            waiting.wake();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Clone + Eq + Hash> Backlog<T> {
+    /// Hands over what is woken, and of what was listed no more than there are places.
+    #[must_use]
+    pub fn new(woken: Woken<T>, places: Places<T>) -> Self {
+        Self { woken, order: VecDeque::new(), due: HashSet::new(), places }
+    }
+
+    /// The next one that was listed, if there is a place for it.
+    fn next_listed(&mut self, cx: &Context<'_>) -> Option<T> {
+        let mut state = self.places.state();
+        while let Some(next) = self.order.front() {
+            if !self.due.contains(next) {
+                self.order.pop_front();
+                continue;
+            }
+            if state.taken.len() >= state.most {
+                state.waiting = Some(cx.waker().clone());
+                return None;
+            }
+            let next = self.order.pop_front()?;
+            self.due.remove(&next);
+            state.taken.insert(next.clone());
+            return Some(next);
+        }
+        None
+    }
+}
+
+impl<T: Clone + Eq + Hash + Unpin> Stream for Backlog<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        while let Poll::Ready(Some(listed)) = self.woken.listed.poll_next_unpin(cx) {
+            if self.due.insert(listed.clone()) {
+                self.order.push_back(listed);
+            }
+        }
+        if let Poll::Ready(Some(changed)) = self.woken.changed.poll_next_unpin(cx) {
+            self.due.remove(&changed);
+            return Poll::Ready(Some(changed));
+        }
+        self.next_listed(cx).map_or(Poll::Pending, |next| Poll::Ready(Some(next)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{
+        FutureExt,
+        channel::mpsc::{UnboundedSender, unbounded},
+    };
+
+    use super::*;
+
+    struct Desk {
+        changed: UnboundedSender<u32>,
+        listed: UnboundedSender<u32>,
+        places: Places<u32>,
+        backlog: Backlog<u32>,
+    }
+
+    fn desk(most: usize) -> Desk {
+        let (changed, changed_queue) = unbounded();
+        let (listed, listed_queue) = unbounded();
+        let places = Places::new(most);
+        let backlog = Backlog::new(Woken { changed: changed_queue, listed: listed_queue }, places.clone());
+        Desk { changed, listed, places, backlog }
+    }
+
+    impl Desk {
+        fn change(&self, object: u32) {
+            self.changed.unbounded_send(object).unwrap();
+        }
+
+        fn list(&self, objects: impl IntoIterator<Item = u32>) {
+            objects.into_iter().for_each(|object| self.listed.unbounded_send(object).unwrap());
+        }
+
+        /// Everything that is handed over now.
+        fn handed_over(&mut self) -> Vec<u32> {
+            std::iter::from_fn(|| self.backlog.next().now_or_never().flatten()).collect()
+        }
+    }
+
+    #[test]
+    fn what_changes_passes_what_is_merely_there() {
+        let mut desk = desk(2);
+        desk.list(0..100);
+        assert_eq!(desk.handed_over(), [0, 1]);
+        desk.change(99);
+        assert_eq!(desk.handed_over(), [99]);
+        desk.places.give_back(&0);
+        assert_eq!(desk.handed_over(), [2]);
+    }
+
+    #[test]
+    fn everything_is_handed_over_once_and_in_order() {
+        let mut desk = desk(3);
+        desk.list((0..10).chain(0..10));
+        desk.change(7);
+        let mut seen = Vec::new();
+        loop {
+            let now = desk.handed_over();
+            if now.is_empty() {
+                break;
+            }
+            for object in &now {
+                desk.places.give_back(object);
+            }
+            seen.extend(now);
+        }
+        assert_eq!(seen, [7, 0, 1, 2, 3, 4, 5, 6, 8, 9]);
+    }
+
+    #[test]
+    fn an_object_that_ends_for_another_reason_gives_its_place_back_once() {
+        let mut desk = desk(1);
+        desk.list([1, 2, 3]);
+        assert_eq!(desk.handed_over(), [1]);
+        desk.places.give_back(&5);
+        assert_eq!(desk.handed_over(), [0; 0]);
+        desk.places.give_back(&1);
+        desk.places.give_back(&1);
+        assert_eq!(desk.handed_over(), [2]);
+    }
+
+    #[test]
+    fn what_was_handed_over_is_due_again_when_it_is_listed_again() {
+        let mut desk = desk(1);
+        desk.list([1]);
+        assert_eq!(desk.handed_over(), [1]);
+        desk.places.give_back(&1);
+        desk.list([1]);
+        assert_eq!(desk.handed_over(), [1]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_place_is_woken_when_there_is_one() {
+        let mut desk = desk(1);
+        desk.list([1, 2]);
+        assert_eq!(desk.handed_over(), [1]);
+        let places = desk.places.clone();
+        let waiting = tokio::spawn(async move { desk.backlog.next().await });
+        tokio::task::yield_now().await;
+        places.give_back(&1);
+        assert_eq!(waiting.await.unwrap(), Some(2));
+    }
+}
