@@ -1,7 +1,8 @@
 //! Events: what `kubectl describe` shows of a transition. Best effort.
 //!
 //! They are sent one after another, apart from the passes: no status waits for an Event, and when thousands of objects turn at
-//! once, the API server has its time for their statuses.
+//! once, the API server has its time for their statuses. Good news is also paced, since it comes in thousands when an operator meets a
+//! cluster for the first time, and nobody waits for it.
 
 use std::{
     pin::{Pin, pin},
@@ -15,7 +16,7 @@ use kube::{
 };
 use tokio::{
     sync::mpsc::{self, Receiver, Sender, error::TrySendError},
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::condition::clip;
@@ -25,6 +26,12 @@ const NOTE_BYTES: usize = 1024;
 
 /// Notes of each tone that may wait to be sent. What comes then is dropped, as client-go does (`maxQueuedEvents`).
 const WAITING: usize = 1000;
+
+/// Good news that may be sent at once after a quiet time.
+const GOOD_NEWS_AT_ONCE: u32 = 50;
+
+/// Time between two pieces of good news after that.
+const GOOD_NEWS_EVERY: Duration = Duration::from_millis(50);
 
 /// How long is spent at the end on what still waits.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -65,6 +72,8 @@ pub struct Delivery {
     reporter: Reporter,
     warnings: Receiver<Letter>,
     others: Receiver<Letter>,
+    /// When all good news that was sent would have been sent at an even pace.
+    paced: Instant,
 }
 
 impl Events {
@@ -73,7 +82,8 @@ impl Events {
     pub fn new(client: Client, instance: Option<String>) -> (Self, Delivery) {
         let reporter = Reporter { controller: super::FIELD_MANAGER.into(), instance };
         let ((warnings, warning_queue), (others, other_queue)) = (mpsc::channel(WAITING), mpsc::channel(WAITING));
-        let delivery = Delivery { client, reporter, warnings: warning_queue, others: other_queue };
+        let paced = Instant::now();
+        let delivery = Delivery { client, reporter, warnings: warning_queue, others: other_queue, paced };
         (Self { warnings, others }, delivery)
     }
 
@@ -111,11 +121,19 @@ impl Delivery {
     }
 
     async fn next(&mut self, end: Pin<&mut impl Future<Output = ()>>) -> Option<Letter> {
+        let ahead = self.paced.checked_sub(GOOD_NEWS_EVERY * GOOD_NEWS_AT_ONCE).unwrap_or(self.paced);
+        let others = async {
+            sleep_until(ahead).await;
+            self.others.recv().await
+        };
         tokio::select! {
             biased;
             () = end => None,
             letter = self.warnings.recv() => letter,
-            letter = self.others.recv() => letter,
+            letter = others => {
+                self.paced = self.paced.max(Instant::now()) + GOOD_NEWS_EVERY;
+                letter
+            }
         }
     }
 
@@ -170,6 +188,27 @@ mod tests {
         events.publish(&ConfigMap::default(), note(Tone::Normal, 1));
         events.publish(&ConfigMap::default(), note(Tone::Warning, 2));
         assert_eq!((next(&mut delivery).await, next(&mut delivery).await), ("2".into(), "1".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn good_news_is_paced_after_a_while_and_warnings_are_not() {
+        let (events, mut delivery) = queues();
+        (0..200).for_each(|number| events.publish(&ConfigMap::default(), note(Tone::Normal, number)));
+        let began = Instant::now();
+        for _ in 0..=GOOD_NEWS_AT_ONCE {
+            next(&mut delivery).await;
+        }
+        assert!(began.elapsed() < GOOD_NEWS_EVERY, "{:?}", began.elapsed());
+        (0..9).for_each(|number| events.publish(&ConfigMap::default(), note(Tone::Warning, number)));
+        for number in 0..9 {
+            assert_eq!(next(&mut delivery).await, number.to_string());
+        }
+        assert!(began.elapsed() < GOOD_NEWS_EVERY, "{:?}", began.elapsed());
+        for _ in 0..100 {
+            next(&mut delivery).await;
+        }
+        let took = began.elapsed();
+        assert!(GOOD_NEWS_EVERY * 99 <= took && took <= GOOD_NEWS_EVERY * 101, "{took:?}");
     }
 
     #[tokio::test]
