@@ -24,6 +24,7 @@ use crate::{
     backoff::Backoff,
     binding,
     connection::{self, material::ReferentKind, settings::Settings, turns::Turns},
+    contained::contained,
     context::Context,
     instance::Instances,
     kubernetes::{
@@ -327,7 +328,7 @@ async fn work(queues: Queues, delivery: Delivery, ctx: &Arc<Context>, concurrenc
     let places = Places::new(concurrency.into());
     let backlog = Backlog::new(queues.connections, places.clone());
     let connections = controller::applier(
-        |object, ctx: Arc<Context>| connection::reconcile(object, ctx).boxed(),
+        |object, ctx: Arc<Context>| contained(connection::reconcile(object, ctx)).boxed(),
         connection::error_policy,
         Arc::clone(ctx),
         ctx.stores.connections.clone(),
@@ -335,7 +336,7 @@ async fn work(queues: Queues, delivery: Delivery, ctx: &Arc<Context>, concurrenc
         controller::Config::default().concurrency(concurrency.saturating_add(CHANGES_AT_ONCE)),
     );
     let urgent = controller::applier(
-        |object, ctx: Arc<Context>| connection::attend(object, ctx).boxed(),
+        |object, ctx: Arc<Context>| contained(connection::attend(object, ctx)).boxed(),
         connection::error_policy,
         Arc::clone(ctx),
         ctx.stores.connections.clone(),
@@ -343,7 +344,7 @@ async fn work(queues: Queues, delivery: Delivery, ctx: &Arc<Context>, concurrenc
         controller::Config::default().concurrency(URGENT_AT_ONCE),
     );
     let bindings = controller::applier(
-        |object, ctx: Arc<Context>| binding::reconcile(object, ctx).boxed(),
+        |object, ctx: Arc<Context>| contained(binding::reconcile(object, ctx)).boxed(),
         binding::error_policy,
         Arc::clone(ctx),
         ctx.stores.bindings.clone(),

@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 pub use self::gather::{is_announced, is_weighed};
 use self::memory::{BindingName, Memory};
-use crate::{context::Context, kubernetes::status, telemetry};
+use crate::{contained::Panicked, context::Context, kubernetes::status, telemetry};
 
 /// What went wrong on our side; it ends in backoff.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,9 @@ pub enum Error {
     /// The object was deleted during the pass.
     #[error("the object is gone")]
     Gone,
+    /// The pass panicked; the panic hook has printed where.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 /// One pass.
@@ -115,8 +118,10 @@ pub fn error_policy(object: Arc<DeserializeGuard<WorkspaceBinding>>, error: &Err
     let name = (object.namespace().unwrap_or_default(), object.name_any());
     match error {
         Error::Invalid(_) | Error::Gone => Action::await_change(),
-        Error::WriteStatus(_) | Error::ReadSecret { .. } | Error::WriteSecret { .. } | Error::Overtaken { .. } => {
-            Action::requeue(ctx.binding_backoff.next(&name))
-        }
+        Error::WriteStatus(_)
+        | Error::ReadSecret { .. }
+        | Error::WriteSecret { .. }
+        | Error::Overtaken { .. }
+        | Error::Panicked(_) => Action::requeue(ctx.binding_backoff.next(&name)),
     }
 }

@@ -41,6 +41,7 @@ use self::{
 use crate::{
     auth::key_pair::{InvalidKey, MakingFault},
     condition::{About, Claim, Truth},
+    contained::Panicked,
     context::Context,
     kubernetes::status,
     proof::ConnectionName,
@@ -94,6 +95,9 @@ pub enum Error {
     /// A question came before what it needs was known.
     #[error("a question was asked before its time")]
     NothingToAskWith,
+    /// The pass panicked; the panic hook has printed where.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 /// One pass.
@@ -255,6 +259,7 @@ pub fn error_policy(object: Arc<DeserializeGuard<JiraConnection>>, error: &Error
         | Error::MakeKeyPair(_)
         | Error::WriteKeyPair(_)
         | Error::Randomness(_)
-        | Error::NothingToAskWith => Action::requeue(ctx.backoff.next(&name)),
+        | Error::NothingToAskWith
+        | Error::Panicked(_) => Action::requeue(ctx.backoff.next(&name)),
     }
 }

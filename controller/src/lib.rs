@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod binding;
 pub mod condition;
 pub mod connection;
+pub mod contained;
 pub mod context;
 #[cfg(test)]
 mod fixture;
@@ -20,6 +21,7 @@ pub mod lending;
 #[cfg(test)]
 mod manual;
 pub mod metrics;
+pub mod moment;
 pub mod plugin;
 pub mod probes;
 pub mod proof;

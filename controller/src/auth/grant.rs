@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::authorization_secret::Hash;
-use crate::jira::Deployment;
+use crate::{jira::Deployment, moment};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -132,7 +132,7 @@ impl Grant {
                 | Tokens::OAuth1 { ends_at, session_handle: None, .. },
                 _,
             ) => Some(*ends_at),
-            (Tokens::OAuth2 { .. }, GrantSite::Cloud { .. }) => Some(self.consented_at + CONSENT),
+            (Tokens::OAuth2 { .. }, GrantSite::Cloud { .. }) => Some(moment::after(self.consented_at, CONSENT)),
             (Tokens::OAuth2 { .. }, GrantSite::DataCenter { .. }) => None,
             (Tokens::OAuth1 { session_ends_at, .. }, _) => *session_ends_at,
         }
@@ -142,7 +142,7 @@ impl Grant {
     #[must_use]
     pub fn idle_end(&self) -> Option<Timestamp> {
         match &self.tokens {
-            Tokens::OAuth2 { refresh_token: Some(_), .. } => Some(self.renewed_at + IDLE),
+            Tokens::OAuth2 { refresh_token: Some(_), .. } => Some(moment::after(self.renewed_at, IDLE)),
             Tokens::OAuth2 { refresh_token: None, .. } | Tokens::OAuth1 { .. } => None,
         }
     }
@@ -150,7 +150,7 @@ impl Grant {
     /// The same grant with the tokens that a renewal at `now` brought.
     #[must_use]
     pub fn renewed(&self, tokens: Tokens, now: Timestamp) -> Self {
-        Self { tokens, renewed_at: now, renewals: self.renewals + 1, ..self.clone() }
+        Self { tokens, renewed_at: now, renewals: self.renewals.saturating_add(1), ..self.clone() }
     }
 
     /// Whether `other` holds the very same tokens.
@@ -310,6 +310,15 @@ pub(crate) mod tests {
         assert!(after.has_tokens_of(&before));
         assert_eq!((&after.site, after.consented_at, after.renewals), (&before.site, noon(), 0));
         assert!(!format!("{after:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_grant_of_the_end_of_time_ends_then() {
+        let (never, tokens) = (Timestamp::MAX, oauth2("a", Some("r"), noon()));
+        let last =
+            Grant { consented_at: never, renewed_at: never, renewals: u64::MAX, ..grant(cloud(), tokens.clone()) };
+        assert_eq!((last.final_end(), last.idle_end()), (Some(never), Some(never)));
+        assert_eq!(last.renewed(tokens, noon()).renewals, u64::MAX);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     condition::{self, About, Claim, Truth},
     lending::{self, Borrowing, Terms},
+    moment,
     proof::{Existence, ProjectProof, Proof, Standing},
     summary::{self, Missing, listed},
     wish,
@@ -229,7 +230,7 @@ impl View<'_> {
     fn refused(&self) -> Plan {
         let message = "There is no such connection for this binding: none of that name, or none that allows this namespace, workspace and these projects. Check spec, and ask the connection's owner for an entry in its spec.allowedWorkspaces.";
         let since = condition::since(self.conditions(), About::Accepted, Truth::False).unwrap_or(self.now);
-        let end = since + PATIENCE;
+        let end = moment::after(since, PATIENCE);
         let (progress, wake) =
             if self.now < end { (Progress::Reconciling, Some(end)) } else { (Progress::Stalled, None) };
         let reason = Reason::NotPermitted;

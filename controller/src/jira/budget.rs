@@ -37,9 +37,6 @@ const BURST: u32 = 40;
 /// the work on other hosts meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The longest pause that is taken from an answer: Cloud's quotas are reset by the hour.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
-
 /// Time from one request to the next while a host says that little of its limit is left: slow enough for buckets to fill again.
 const SPREAD: Duration = Duration::from_secs(1);
 
@@ -163,9 +160,9 @@ impl Budgets {
 }
 
 impl Turn {
-    /// Lets nobody ask this host, or this tenant of it, for a time; at most an hour.
+    /// Lets nobody ask this host, or this tenant of it, for a time.
     pub(super) fn pause(&self, time: Duration) {
-        let until = Instant::now() + time.min(LONGEST_PAUSE);
+        let until = Instant::now() + time;
         let mut pace = self.budget.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let end = pace.pauses.entry(self.tenant.clone()).or_insert(until);
         *end = until.max(*end);
@@ -335,10 +332,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_shorter_pause_does_not_shorten_a_longer_one_and_none_is_longer_than_an_hour() {
+    async fn a_shorter_pause_does_not_shorten_a_longer_one() {
         let (budgets, host) = (Budgets::default(), host("https://a.test"));
         let turn = budgets.turn(&host, None, Urgency::Routine).await.unwrap();
-        turn.pause(Duration::from_secs(u64::MAX));
+        turn.pause(Duration::from_secs(60 * 60));
         turn.pause(Duration::from_secs(1));
         assert_eq!(budgets.turn(&host, None, Urgency::Routine).await.err(), Some(limited(Some(3600))));
     }

@@ -20,11 +20,15 @@ const REMAINING: &str = "x-ratelimit-remaining";
 /// Requests that the limit allows: in its period on Cloud, at once on Data Center.
 const LIMIT: &str = "x-ratelimit-limit";
 
-/// How long an answer of status 429 or 503 asks to wait.
+/// The longest wait that is taken from an answer: Cloud's quotas are reset by the hour. A host that asks for more is asked again
+/// then, and may say so once more.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// How long an answer of status 429 or 503 asks to wait; at most an hour.
 ///
 /// From `Retry-After`, as seconds or as a date (RFC 9110, 10.2.3); else from `X-RateLimit-Reset`, Cloud's date; else from
 /// `X-RateLimit-Interval-Seconds` of Data Center. `None` where all are absent, unreadable, past or `0`, which Data Center
-/// sends on healthy answers as well. Not clamped: the caller knows its own ceiling.
+/// sends on healthy answers as well.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     after(headers, now())
 }
@@ -58,13 +62,13 @@ fn demanded_at(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 
 fn seconds(text: &str) -> Option<Duration> {
     let seconds = text.trim().parse().ok()?;
-    (0 < seconds).then(|| Duration::from_secs(seconds))
+    (0 < seconds).then(|| Duration::from_secs(seconds).min(LONGEST))
 }
 
 /// Rounded up, so that the time is not a moment too short.
 fn until(then: Timestamp, now: Timestamp) -> Option<Duration> {
     let seconds = then.as_second().checked_sub(now.as_second())?;
-    u64::try_from(seconds).ok().filter(|it| 0 < *it).map(Duration::from_secs)
+    u64::try_from(seconds).ok().filter(|it| 0 < *it).map(|it| Duration::from_secs(it).min(LONGEST))
 }
 
 fn now() -> Timestamp {
@@ -74,7 +78,7 @@ fn now() -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use super::{after, is_scarce, retry_after};
+    use super::{LONGEST, after, is_scarce, retry_after};
     use k8s_openapi::jiff::Timestamp;
     use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
     use rstest::rstest;
@@ -85,7 +89,9 @@ mod tests {
     #[case::spaces(&[("retry-after", " 7 ")], Some(7))]
     #[case::zero_of_a_healthy_data_center(&[("retry-after", "0")], None)]
     #[case::negative(&[("retry-after", "-1")], None)]
-    #[case::huge(&[("retry-after", "18446744073709551615")], Some(u64::MAX))]
+    #[case::an_hour(&[("retry-after", "3600")], Some(3600))]
+    #[case::more(&[("retry-after", "3601")], Some(3600))]
+    #[case::huge(&[("retry-after", "18446744073709551615")], Some(3600))]
     #[case::too_huge(&[("retry-after", "18446744073709551616")], None)]
     #[case::fraction(&[("retry-after", "1.5")], None)]
     #[case::date(&[("retry-after", "Fri, 02 Jan 2026 03:04:12 GMT")], Some(7))]
@@ -95,7 +101,9 @@ mod tests {
     #[case::reset(&[("x-ratelimit-reset", "2026-01-02T03:05:05Z")], Some(60))]
     #[case::reset_behind_zero(&[("retry-after", "0"), ("x-ratelimit-reset", "2026-01-02T03:05:05Z")], Some(60))]
     #[case::the_demand_comes_first(&[("retry-after", "7"), ("x-ratelimit-reset", "2026-01-02T03:05:05Z")], Some(7))]
+    #[case::reset_of_a_day(&[("x-ratelimit-reset", "2026-01-03T03:04:05Z")], Some(3600))]
     #[case::interval(&[("x-ratelimit-interval-seconds", "60")], Some(60))]
+    #[case::interval_of_a_day(&[("x-ratelimit-interval-seconds", "86400")], Some(3600))]
     #[case::nothing(&[], None)]
     fn the_wait_is_read(#[case] headers: &[(&'static str, &str)], #[case] seconds: Option<u64>) {
         let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
@@ -127,6 +135,6 @@ mod tests {
             HeaderName::from_static("retry-after"),
             HeaderValue::from_static("Thu, 31 Dec 9998 00:00:00 GMT"),
         )]);
-        assert!(Duration::from_secs(24 * 60 * 60) < retry_after(&headers).unwrap());
+        assert_eq!(retry_after(&headers), Some(LONGEST));
     }
 }

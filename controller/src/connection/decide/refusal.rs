@@ -20,7 +20,7 @@ use crate::{
         handshake::Handshake,
         reason::{Reason, Row},
     },
-    wish,
+    moment, wish,
 };
 
 /// When a bearer that was refused is tried again, counted from the first refusal.
@@ -42,7 +42,7 @@ pub(super) fn asked_for_a_check(view: &View<'_>) -> bool {
 
 /// Whether a person's wish allows to send a refused credential once more now.
 pub(super) fn may_try_once(view: &View<'_>, last_sent: Option<Timestamp>) -> bool {
-    let long_ago = last_sent.is_none_or(|sent| sent + ASKED_AT_MOST_EVERY <= view.now);
+    let long_ago = last_sent.is_none_or(|sent| moment::after(sent, ASKED_AT_MOST_EVERY) <= view.now);
     asked_for_a_check(view) && long_ago
 }
 
@@ -70,7 +70,7 @@ pub(super) fn remembered(view: &View<'_>) -> Option<Finding> {
         return Some(found);
     }
     let since = refused_since(status)?;
-    let again = BEARER_RETRIES.into_iter().map(|retry| since + retry).find(|retry| view.now < *retry)?;
+    let again = BEARER_RETRIES.into_iter().map(|retry| moment::after(since, retry)).find(|retry| view.now < *retry)?;
     Some(Finding { again: Some(again), ..found })
 }
 
@@ -88,7 +88,7 @@ pub(super) fn next_try(view: &View<'_>, trouble: &Finding) -> Option<Timestamp> 
 fn retry_after(view: &View<'_>, sent: Timestamp) -> Option<Timestamp> {
     let status = view.connection.status.as_ref().filter(|status| same_basis(view, status));
     let since = status.and_then(refused_since).unwrap_or(sent);
-    BEARER_RETRIES.into_iter().map(|retry| since + retry).find(|retry| sent < *retry)
+    BEARER_RETRIES.into_iter().map(|retry| moment::after(since, retry)).find(|retry| sent < *retry)
 }
 
 /// Plans the next try of a bearer that was refused at `sent`; anything else is not tried again.
@@ -141,7 +141,7 @@ pub(super) fn unless_pinned(view: &View<'_>, identity: &Identity, seen: &Seen<Id
 /// When a person's wish that came too early can be granted.
 pub(super) fn wish_granted_at(view: &View<'_>) -> Option<Timestamp> {
     let sent = view.facts.asked_at.or_else(|| view.connection.status.as_ref().and_then(latest_transition));
-    asked_for_a_check(view).then(|| sent.map_or(view.now, |sent| sent + ASKED_AT_MOST_EVERY))
+    asked_for_a_check(view).then(|| sent.map_or(view.now, |sent| moment::after(sent, ASKED_AT_MOST_EVERY)))
 }
 
 /// Whether the status speaks of this generation and of the credential that is in use now.

@@ -12,6 +12,7 @@ use crate::{
         finding::Finding,
         reason::{Reason, Row},
     },
+    moment,
 };
 
 /// How long a missing Secret is waited for before the connection stalls.
@@ -66,14 +67,14 @@ impl Verdict {
 
     fn unresolved(view: &View<'_>, ready: Claim) -> Self {
         let since = view.since(About::CredentialsResolved, Truth::False);
-        let end = since + PATIENCE;
+        let end = moment::after(since, PATIENCE);
         let (progress, boundary) =
             if view.now < end { (Progress::Reconciling, Some(end)) } else { (Progress::Stalled, None) };
         Self { ready, state: Some(State::Interrupted), progress, boundary }
     }
 
     fn outage(view: &View<'_>, ready: Claim, finding: &Finding) -> Self {
-        let end = view.since(About::Reachable, Truth::False) + view.grace();
+        let end = moment::after(view.since(About::Reachable, Truth::False), view.grace());
         if view.was_ready() && view.now < end {
             let message = format!("{} What was proven before still counts during the grace period.", finding.message);
             let ready = Claim::new(About::Ready, Truth::True, "InterruptedInGrace", message);
@@ -83,7 +84,7 @@ impl Verdict {
     }
 
     fn limited(view: &View<'_>, ready: Claim) -> Self {
-        let end = view.since(About::RateLimited, Truth::True) + view.grace();
+        let end = moment::after(view.since(About::RateLimited, Truth::True), view.grace());
         let state = view.previous_status().and_then(|status| status.state);
         match view.standing(About::Ready) {
             _ if view.now >= end => {
