@@ -40,6 +40,8 @@ mod personal_access_token;
 mod problem;
 mod project;
 mod proxy;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod rehearsal;
 mod retry_after;
 mod route;
 mod server;

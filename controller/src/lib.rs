@@ -14,6 +14,8 @@ pub mod contained;
 pub mod context;
 #[cfg(test)]
 mod fixture;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod instance;
 pub mod jira;
 pub mod kubernetes;

@@ -43,6 +43,8 @@ use kube::Client;
 use url::Url;
 
 pub use self::public_url::{InvalidPublicUrl, PublicUrl};
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::{callback::answer, cookie::BrowserCookie, form::Fields, place::Place};
 use crate::watch::Stores;
 
 /// What the pages share.

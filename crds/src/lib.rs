@@ -3,6 +3,8 @@
 //! Two namespaced kinds: [`JiraConnection`] declares one Jira and how to prove who we are there; [`WorkspaceBinding`] says
 //! which workspace uses which projects through it. The CRDs are generated from these types; nothing here knows a client.
 
+#[cfg(feature = "arbitrary")]
+pub mod arbitrary;
 pub mod binding;
 pub mod connection;
 pub mod definition;

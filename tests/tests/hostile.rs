@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod hostile {
+    mod arbitrary;
+}
+
 use std::{collections::BTreeMap, process::Output, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};

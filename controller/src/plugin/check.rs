@@ -2,6 +2,8 @@
 
 mod examination;
 mod finding;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod law;
 mod live;
 mod manifest;
 mod rules;

@@ -77,7 +77,7 @@ pub(super) fn examine(manifests: &[Manifest]) -> Examination<'_> {
 }
 
 /// Schemas by kind.
-fn schemas() -> BTreeMap<String, Value> {
+pub(super) fn schemas() -> BTreeMap<String, Value> {
     let schema =
         |crd: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition| {
             let versions = serde_json::to_value(&crd.spec.versions).unwrap_or_default();

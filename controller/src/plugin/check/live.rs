@@ -2,7 +2,7 @@
 //!
 //! Questions and judgements are those of [`decide`]; only what the operator takes from the cluster comes from files here.
 
-mod supply;
+pub(super) mod supply;
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -197,6 +197,18 @@ fn among(need: &Need, namespace: &str, manifests: &[Manifest]) -> Option<Sheet> 
     keys.iter().all(|key| data.contains_key(key)).then(|| Sheet { data, released, ..Sheet::default() })
 }
 
+/// Reads a text as a file with a credential, and as one with headers.
+#[cfg(any(test, fuzzing))]
+pub(in crate::plugin::check) fn read(text: &str) {
+    let given = SecretString::from(text);
+    if let Some(values) = client(&given) {
+        assert_eq!(values.len(), 2, "a client has an id and a secret");
+    }
+    let name = text.split(':').next().unwrap_or_default().trim();
+    let header = header_value(&given, name);
+    assert!(header.is_none_or(|value| !value.expose_secret().contains('\n')), "a header has one line");
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
