@@ -7,19 +7,16 @@ use std::{
 
 use tokio::{
     runtime::{Builder, Runtime},
-    time::{Instant, advance},
+    time::Instant,
 };
 use url::Url;
 
 use crate::jira::{Network, NetworkConfig, rehearsal};
 
-/// Longer than any pause that an answer can ask for.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// The longest that a course of questions may wait, by its own clock: for turns, and for nothing that an answer asks for.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
-/// One for all: it takes long to read which authorities the system trusts.
+/// One for all: a client that nobody has used before takes long to build, since it reads which authorities the system trusts.
 static WORLD: LazyLock<Mutex<(Network, Runtime)>> = LazyLock::new(|| {
     rustls::crypto::ring::default_provider().install_default().ok();
     let url = |text| Url::parse(text).expect("a constant URL");
@@ -45,8 +42,7 @@ pub(super) fn run(script: &[u8], course: impl AsyncFnOnce(&Network)) {
         let begun = Instant::now();
         course(network).await;
         assert!(begun.elapsed() < PATIENCE, "an answer has made a question wait for {:?}", begun.elapsed());
-        // What this one was told of limits is nothing to the next.
-        advance(DAY).await;
         rehearsal::end();
+        network.forget_limits();
     });
 }

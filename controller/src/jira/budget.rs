@@ -145,6 +145,11 @@ impl Budgets {
         budgets.iter().map(|(host, budget)| budget.left(host)).collect()
     }
 
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn budget(&self, host: &Authority) -> Arc<Budget> {
         let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(budget) = budgets.get(host) {

@@ -180,6 +180,12 @@ impl Network {
         self.0.clients.denied().contain_host(name).await
     }
 
+    /// Forgets what hosts have said of their limits.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn forget_limits(&self) {
+        self.0.budgets.forget();
+    }
+
     pub(super) async fn turn(
         &self,
         host: &Authority,
