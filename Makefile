@@ -11,7 +11,7 @@ CRDS := charts/jira-connection-operator/crds
 .DEFAULT_GOAL := help
 # The targets are steps of one build in one target directory: side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help build fmt lint dependencies test browser tokens chaos bench bench-quick crds docs fixtures chart install-yaml image-binary demo controlplane run install plugin krew
+.PHONY: help build fmt lint dependencies test browser tokens chaos bench bench-quick fuzz sbom crds docs fixtures chart install-yaml image-binary reproducible demo controlplane run install plugin krew
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,11 +29,18 @@ lint: ## Check format, lints, CRDs, and the dependencies where cargo-deny is ins
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- --check $(CRDS)
 	@$(MAKE) --no-print-directory dependencies
 
-dependencies: ## Check licences, sources and versions of the dependencies (cargo-deny)
-	@if cargo deny --version >/dev/null 2>&1; then \
-		cargo deny check licenses sources bans; \
+# An advisory fails, and so does a database that is there and broken; without a network there is none to look into.
+dependencies: ## Check licences, sources, versions and known vulnerabilities of the dependencies (cargo-deny)
+	@if ! cargo deny --version >/dev/null 2>&1; then \
+		echo '*** SKIPPED: cargo-deny is not installed, so the dependencies are unchecked: cargo install --locked cargo-deny ***'; \
+		exit 0; \
+	fi; \
+	cargo deny check licenses sources bans || exit; \
+	if fault=$$(cargo deny fetch db 2>&1); then \
+		cargo deny check --disable-fetch advisories; \
 	else \
-		echo '*** SKIPPED: cargo-deny is not installed, so licences, sources and versions of the dependencies are unchecked ***'; \
+		echo "$$fault" | tail -n 3; \
+		echo '*** SKIPPED: the advisory database cannot be fetched, so known vulnerabilities of the dependencies are not looked for ***'; \
 	fi
 
 # The suites start the operator as a program, and cargo builds the programs of other packages only when told.
@@ -74,6 +81,28 @@ bench: ## Measure the operator beside a bare client: tables, and JSON in target/
 bench-quick: build ## Look whether the measurements work, with small numbers and programs that are not optimised: a minute
 	cargo bench $(LOCKED) --profile dev --workspace --bench operator -- --quick $(ARGS)
 
+# Seconds for each target of `fuzz`.
+FUZZ_SECONDS ?= 600
+
+fuzz: ## Look for texts that break a law, FUZZ_SECONDS (600) for each target; needs cargo-fuzz and a nightly toolchain
+	@cargo +nightly --version >/dev/null 2>&1 || \
+		{ echo 'there is no nightly toolchain: rustup toolchain install nightly' >&2; exit 1; }
+	@cargo fuzz --version >/dev/null 2>&1 || \
+		{ echo 'there is no cargo-fuzz: cargo install --locked cargo-fuzz' >&2; exit 1; }
+	@cd fuzz && for target in $$(cargo +nightly fuzz list); do \
+		echo "--- $$target"; \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=60 -print_final_stats=1 || exit; \
+	done
+
+# CycloneDX of the programs that are shipped, with the versions of Cargo.lock.
+sbom: ## List everything that the programs are built from, in CycloneDX, in target/sbom; needs cargo-cyclonedx
+	@cargo cyclonedx --version >/dev/null 2>&1 || \
+		{ echo 'there is no cargo-cyclonedx: cargo install --locked cargo-cyclonedx' >&2; exit 1; }
+	cargo cyclonedx --quiet --manifest-path controller/Cargo.toml --format json --spec-version 1.5 --describe binaries
+	@mkdir -p target/sbom
+	@mv controller/*.cdx.json target/sbom/
+	@ls target/sbom/*
+
 crds: ## Write the CRDs anew from the types
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- $(CRDS)
 
@@ -93,8 +122,11 @@ install-yaml: ## Write config/rbac.yaml and config/install.yaml anew from the ch
 # Target of the static program. Its C compiler is musl-gcc of Debian's musl-tools; another one goes into CC_….
 MUSL := $(shell uname -m)-unknown-linux-musl
 
+# Where the sources and those of the dependencies are must not be told by the program: it is the same wherever it is built.
+image-binary: export RUSTFLAGS = --remap-path-prefix=$(CURDIR)=/src --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+image-binary: export CARGO_TARGET_DIR = $(CURDIR)/target
 image-binary: export CC_$(subst -,_,$(MUSL)) ?= musl-gcc
-image-binary: ## Build the static program of the image without a container engine, and print its size
+image-binary: ## Build the static program of the image without a container engine, and print its size and digest
 	@rustc --print target-libdir --target $(MUSL) | xargs test -d || \
 		{ echo 'the Rust target is not installed: rustup target add $(MUSL)' >&2; exit 1; }
 	@command -v $$CC_$(subst -,_,$(MUSL)) >/dev/null || \
@@ -102,7 +134,20 @@ image-binary: ## Build the static program of the image without a container engin
 	cargo build $(LOCKED) --release -p controller --bin jira-operator --target $(MUSL)
 	@program=target/$(MUSL)/release/jira-operator; \
 	if readelf --program-headers $$program | grep -q INTERP; then echo "$$program is not static" >&2; exit 1; fi; \
-	printf '%s is static and has %s bytes\n' $$program $$(wc -c <$$program)
+	printf '%s is static and has %s bytes\n' $$program $$(wc -c <$$program); \
+	sha256sum $$program
+
+# Two copies of the sources, in folders of other names, each with a target directory of its own.
+COPIES := one another-one
+
+reproducible: ## Build the static program twice, in two places, and compare: it is one and the same, byte for byte
+	@rm -rf target/reproducible
+	@set -e; for copy in $(COPIES); do \
+		mkdir -p target/reproducible/$$copy; \
+		git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- --create --file=- | tar --extract --file=- --directory=target/reproducible/$$copy; \
+		$(MAKE) --no-print-directory --directory=target/reproducible/$$copy image-binary LOCKED=--locked; \
+	done
+	@cd target/reproducible && cmp $(COPIES:%=%/target/$(MUSL)/release/jira-operator) && echo 'both builds are the same, byte for byte'
 
 # Without `-p`, so that the dependencies keep the features with which `build` has built them.
 demo: build ## Show the operator at work with a control plane and a Jira simulator of its own
