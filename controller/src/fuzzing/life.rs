@@ -87,6 +87,7 @@ impl Life {
                     let answer = self.answer(question, network, now).await;
                     self.facts.record(answer, now);
                 }
+                Next::Rest(rest) => panic!("{rest:?} of who has not just taken over"),
                 Next::Conclude(plan) => {
                     self.facts.trouble.clone_from(&plan.trouble);
                     self.facts.concluded = Some(self.connection.spec.clone());
