@@ -65,9 +65,14 @@ impl Record {
     }
 }
 
+/// Whether fresh rounds are added to the file of seeds. Then no round is repeated.
+fn is_recording() -> bool {
+    std::env::var_os("CHAOS_RECORD").is_some()
+}
+
 /// Adds a round to the file of seeds, where that is wanted.
 fn record(Record { seed, worlds, digest }: &Record) {
-    if std::env::var_os("CHAOS_RECORD").is_some() {
+    if is_recording() {
         let mut file = fs::OpenOptions::new().append(true).open(SEEDS_FILE).unwrap();
         writeln!(file, "{seed} {worlds} {digest}").unwrap();
     }
@@ -139,7 +144,8 @@ async fn is_lost(ground: &Ground, scene: &Scene, mark: Mark) -> bool {
     let started = Instant::now();
     loop {
         let seen = scene.now().await;
-        if reader::is_final(&seen) && seen.is("Ready") {
+        // Within the grace it is not known yet: a claim that a dead process has left is waited for.
+        if reader::is_final(&seen) && seen.reason() == "ConnectionVerified" {
             return false;
         }
         if reader::is_final(&seen) && seen.reason() == "GrantRevoked" {
@@ -202,7 +208,7 @@ fn rounds(scale: Scale) -> impl Iterator<Item = (u64, Option<String>)> {
             return (number == 1).then_some(asked);
         }
         // By turns one that was run before and a fresh one.
-        let old = (scale == Scale::Full && number % 2 == 1 && !all.is_empty()).then(|| {
+        let old = (scale == Scale::Full && number % 2 == 1 && !all.is_empty() && !is_recording()).then(|| {
             let index = usize::try_from(dice.seed() % (all.len() as u64)).unwrap();
             all[index].seed
         });
