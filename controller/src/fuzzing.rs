@@ -9,7 +9,7 @@ mod addresses;
 mod answers;
 mod credentials;
 mod key_pair;
-pub(crate) mod life;
+mod life;
 mod manifests;
 mod objects;
 mod owned_secrets;

@@ -36,24 +36,23 @@ use crate::{
 /// More questions than any connection needs in a pass: each kind once, and the second tries.
 const MOST_QUESTIONS: usize = 24;
 
-/// How long a check may take, and how many there are.
+/// Times from one pass to the next: at once, soon, and when everything but the daily look is due.
 const PASSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(30), Duration::from_secs(6 * 60 * 60)];
 
 /// A connection and a binding, and what is remembered of them.
-pub(crate) struct Life {
-    /// The connection, with the status that was written last.
-    pub(crate) connection: JiraConnection,
-    /// The binding, with the status that was written last.
-    pub(crate) binding: WorkspaceBinding,
+pub(super) struct Life {
+    /// Both with the status that was written last.
+    connection: JiraConnection,
+    binding: WorkspaceBinding,
     /// What stands in the two Secrets that the operator makes for the connection.
-    pub(crate) owned: BTreeMap<String, ByteString>,
+    owned: BTreeMap<String, ByteString>,
     facts: Facts,
     wallet: Option<Wallet>,
 }
 
 impl Life {
     /// Before the first pass.
-    pub(crate) fn of(
+    pub(super) fn of(
         connection: JiraConnection,
         binding: WorkspaceBinding,
         owned: BTreeMap<String, ByteString>,
@@ -61,11 +60,9 @@ impl Life {
         Self { connection, binding, owned, facts: Facts::default(), wallet: None }
     }
 
-    /// Lives through several passes with a Jira that answers what the script says.
-    ///
-    /// # Panics
-    /// When a pass asks without end or before its time, or makes a status that the schema does not take or that holds a secret.
-    pub(crate) fn live(&mut self, script: &[u8]) {
+    /// Lives through several passes with a Jira that answers what the script says. Panics when a pass asks without end or before
+    /// its time, or makes a status that the schema does not take or that holds a secret.
+    pub(super) fn live(&mut self, script: &[u8]) {
         world::run(script, async |network| {
             let mut now = Timestamp::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
             for time in PASSES {

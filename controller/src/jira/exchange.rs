@@ -218,14 +218,13 @@ impl Jira {
     }
 
     async fn sent(&self, call: &Call<'_>) -> Result<Answer, Problem> {
-        let request = self.request(call)?;
         #[cfg(any(test, fuzzing))]
         if let Some(answer) = super::rehearsal::next() {
             return Ok(answer);
         }
         self.check_tunnel(&call.url).await?;
         let egress = &self.connection.egress;
-        let response = request.send().await.map_err(|it| cause(&it, egress))?;
+        let response = self.request(call)?.send().await.map_err(|it| cause(&it, egress))?;
         read(response).await.map_err(|it| cause(&it, egress))
     }
 

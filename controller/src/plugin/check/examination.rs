@@ -1,8 +1,9 @@
 //! Everything that is examined in a set of manifests.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use crds::{JiraConnection, WorkspaceBinding};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use regex::Regex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -41,11 +42,10 @@ pub(super) struct Sound<'a> {
 
 /// Examines each object for itself, then what they say of each other.
 pub(super) fn examine(manifests: &[Manifest]) -> Examination<'_> {
-    let schemas = schemas();
     let mut findings = Vec::new();
     let Sound { mut connections, mut bindings } = Sound::default();
     for manifest in manifests.iter().filter(|manifest| manifest.is_ours()) {
-        let schema = schemas.get(manifest.kind.as_str()).filter(|_| manifest.api_version == API_VERSION);
+        let schema = SCHEMAS.get(manifest.kind.as_str()).filter(|_| manifest.api_version == API_VERSION);
         let Some(schema) = schema else {
             let message = format!(
                 "{} {} is not known here: there are JiraConnection and WorkspaceBinding of {API_VERSION}",
@@ -77,14 +77,13 @@ pub(super) fn examine(manifests: &[Manifest]) -> Examination<'_> {
 }
 
 /// Schemas by kind.
-pub(super) fn schemas() -> BTreeMap<String, Value> {
-    let schema =
-        |crd: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition| {
-            let versions = serde_json::to_value(&crd.spec.versions).unwrap_or_default();
-            (crd.spec.names.kind.clone(), versions[0]["schema"]["openAPIV3Schema"].clone())
-        };
+pub(super) static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
+    let schema = |crd: &CustomResourceDefinition| {
+        let versions = serde_json::to_value(&crd.spec.versions).unwrap_or_default();
+        (crd.spec.names.kind.clone(), versions[0]["schema"]["openAPIV3Schema"].clone())
+    };
     crds::definition::all().iter().map(schema).collect()
-}
+});
 
 /// An object for itself. Rules are evaluated only where the schema is kept, as the API server does.
 fn alone(manifest: &Manifest, value: &Value, schema: &Value) -> Vec<Fault> {

@@ -19,7 +19,7 @@ pub(crate) fn manifests(text: &str) {
 
 /// What is wrong with a part of an object of this kind, `spec` or `status`, by its schema. Rules are left out.
 pub(crate) fn faults(kind: &str, part: &str, value: &Value) -> Vec<String> {
-    let schema = &examination::schemas()[kind]["properties"][part];
+    let schema = &examination::SCHEMAS[kind]["properties"][part];
     schema::examine(schema, value, part)
         .into_iter()
         .map(|fault| format!("{}: {}", fault.field, fault.message))
