@@ -27,8 +27,8 @@ const SEPARATOR: u8 = 0x1E;
 pub fn credentials(bytes: &[u8]) {
     let mut records = bytes.split(|byte| *byte == SEPARATOR);
     let [method, header] = super::lines(text(records.next().unwrap_or_default()));
-    // The name of a header is no secret.
-    let header = if header.contains(CANARY) { "X-Gate" } else { header };
+    // The name of a header is no secret, and its case does not matter.
+    let header = if header.to_ascii_lowercase().contains(CANARY) { "X-Gate" } else { header };
     let mut data: BTreeMap<_, _> = records.filter_map(entry).collect();
     let released = data.remove("hosts").map(|hosts| text(&hosts).to_owned());
     let connection = connection(method, header, &data);

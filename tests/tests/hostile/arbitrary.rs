@@ -71,7 +71,8 @@ async fn apply(
         let name = format!("{}-{number}", kind.plural());
         match stage.try_apply(kind, &name, spec).await {
             Ok(()) => taken.push(name),
-            Err(Error::Api(status)) if status.code == 422 => {}
+            // A control character cannot even be applied, since the API server reads what is applied as YAML.
+            Err(Error::Api(status)) if [400, 422].contains(&status.code) => {}
             Err(error) => panic!("{name} is neither taken nor refused: {error}"),
         }
         if taken.len() == TAKEN {
@@ -79,7 +80,7 @@ async fn apply(
             return taken;
         }
     }
-    panic!("only {} of {MADE} {} are taken", taken.len(), kind.plural());
+    panic!("only {} of {MADE} {} are taken", taken.len(), kind.plural())
 }
 
 /// Has a connection lead to a Jira that answers, with a credential that is there.
