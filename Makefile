@@ -94,14 +94,19 @@ fuzz: ## Look for texts that break a law, FUZZ_SECONDS (600) for each target; ne
 		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=60 -print_final_stats=1 || exit; \
 	done
 
-# CycloneDX of the programs that are shipped, with the versions of Cargo.lock.
+# CycloneDX of the programs that are shipped, with the versions of Cargo.lock. The tool writes beside the manifest of every member of
+# the workspace, and names the place of the sources, which is nobody's business. The time is that of the last commit.
+sbom: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 sbom: ## List everything that the programs are built from, in CycloneDX, in target/sbom; needs cargo-cyclonedx
 	@cargo cyclonedx --version >/dev/null 2>&1 || \
 		{ echo 'there is no cargo-cyclonedx: cargo install --locked cargo-cyclonedx' >&2; exit 1; }
 	cargo cyclonedx --quiet --manifest-path controller/Cargo.toml --format json --spec-version 1.5 --describe binaries
 	@mkdir -p target/sbom
-	@mv controller/*.cdx.json target/sbom/
-	@ls target/sbom/*
+	@for program in jira-operator kubectl-jira; do \
+		sed 's|file://$(CURDIR)|file:///src|g' controller/$${program}_bin.cdx.json > target/sbom/$$program.cdx.json; \
+	done
+	@rm -f */*_bin.cdx.json
+	@ls target/sbom/*.cdx.json
 
 crds: ## Write the CRDs anew from the types
 	cargo run $(LOCKED) --quiet -p crds --bin crdgen -- $(CRDS)
