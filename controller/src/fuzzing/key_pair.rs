@@ -19,5 +19,7 @@ pub fn key_pair(bytes: &[u8]) {
 }
 
 fn assert_no_line_of(pem: &str, shown: &str) {
-    pem.lines().for_each(|line| assert_undisclosed(line, shown, &[]));
+    // What begins and ends a PEM is no secret.
+    let lines = pem.lines().filter(|line| !line.contains("-----"));
+    lines.for_each(|line| assert_undisclosed(line, shown, &[]));
 }
