@@ -11,7 +11,7 @@ CRDS := charts/jira-connection-operator/crds
 .DEFAULT_GOAL := help
 # The targets are steps of one build in one target directory: side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help build fmt lint dependencies test browser tokens chaos bench bench-quick fuzz sbom crds docs fixtures chart install-yaml image-binary reproducible demo controlplane run install plugin krew
+.PHONY: help build fmt lint dependencies test browser tokens chaos bench bench-quick bench-micro fuzz sbom crds docs fixtures chart install-yaml image-binary reproducible demo controlplane run install plugin krew
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ bench: ## Measure the operator beside a bare client: tables, and JSON in target/
 # With what `build` has built, so that it takes no time to speak of.
 bench-quick: build ## Look whether the measurements work, with small numbers and programs that are not optimised: a minute
 	cargo bench $(LOCKED) --profile dev --workspace --bench operator -- --quick $(ARGS)
+
+bench-micro: ## Measure what the operator does between two requests: deciding, signing, reading objects
+	cargo bench $(LOCKED) --profile measure --workspace --bench micro -- $(ARGS)
 
 # Seconds for each target of `fuzz`.
 FUZZ_SECONDS ?= 600
