@@ -51,6 +51,7 @@ test: build ## Run all tests; the first run builds a Kubernetes control plane, w
 	cargo test $(LOCKED) --workspace --features controller/otel --lib -- traces
 	$(MAKE) --no-print-directory --file=tests/suites.mk --jobs=$(AT_ONCE) --keep-going --output-sync=target LOCKED=$(LOCKED)
 	@$(MAKE) --no-print-directory browser
+	@$(MAKE) --no-print-directory bench-quick
 
 browser: build ## Authorise in a real Chromium; UPDATE_PICTURES=1 writes docs/pictures anew
 	@if { command -v chromium && command -v chromedriver && command -v npm; } >/dev/null; then \

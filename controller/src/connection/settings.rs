@@ -8,6 +8,11 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long Jira may be unreachable, unless the spec says otherwise.
 const GRACE: Duration = Duration::from_secs(120);
 
+/// What the API takes, in the same order. An object that was stored before a rule was in force may say something else.
+const INTERVALS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
+const TIMEOUTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const GRACES: (Duration, Duration) = (Duration::from_secs(0), Duration::from_secs(3600));
+
 /// The operator's defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -20,10 +25,34 @@ impl Settings {
     #[must_use]
     pub fn of(&self, spec: &JiraConnectionSpec) -> Effective {
         let checks = spec.checks.unwrap_or_default();
+        let within = |wanted: Option<Duration>, default, (least, most)| wanted.unwrap_or(default).clamp(least, most);
         Effective {
-            interval: checks.interval.unwrap_or(self.interval),
-            timeout: checks.timeout.unwrap_or(TIMEOUT),
-            grace: checks.grace.unwrap_or(GRACE),
+            interval: within(checks.interval, self.interval, INTERVALS),
+            timeout: within(checks.timeout, TIMEOUT, TIMEOUTS),
+            grace: within(checks.grace, GRACE, GRACES),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case::absent(json!({}), ["5m0s", "15s", "2m0s"])]
+    #[case::as_declared(json!({ "interval": "1h", "timeout": "30s", "grace": "0s" }), ["1h0m0s", "30s", "0s"])]
+    #[case::too_short(json!({ "interval": "1s", "timeout": "1ms" }), ["1m0s", "1s", "2m0s"])]
+    #[case::too_long(json!({ "interval": "999999h", "timeout": "100000h0.172h", "grace": "2h" }), ["24h0m0s", "1m0s", "1h0m0s"])]
+    fn what_is_in_force_is_within_what_the_api_takes(#[case] checks: serde_json::Value, #[case] expected: [&str; 3]) {
+        let spec = serde_json::from_value(json!({
+            "url": "https://jira.example", "deployment": "Cloud", "checks": checks,
+            "auth": { "oauth2ClientCredentials": { "clientSecretRef": { "name": "client" } } },
+        }));
+        let effective = Settings { interval: Duration::from_secs(300) }.of(&spec.unwrap());
+        let shown = [effective.interval, effective.timeout, effective.grace].map(|it| it.to_string());
+        assert_eq!(shown, expected);
     }
 }
