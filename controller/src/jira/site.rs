@@ -24,7 +24,7 @@ pub struct Site {
 /// Why a text is no base URL of a Jira.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidSite {
-    /// Longer than 2048 bytes.
+    /// Longer than 2048 bytes, as it is given or in its normal form.
     #[error("the URL is longer than {LONGEST} bytes")]
     TooLong,
     /// Spaces, line breaks, control characters or backslashes.
@@ -95,6 +95,10 @@ impl Site {
             return Err(InvalidSite::EmptySegment);
         }
         url.set_path(&path);
+        // Characters that are escaped take more room then, and what is stored in this form is read again.
+        if LONGEST < url.as_str().len() {
+            return Err(InvalidSite::TooLong);
+        }
         let authority = Authority::of(&url).ok_or(InvalidSite::Malformed)?;
         if authority.port == 0 {
             return Err(InvalidSite::Port);
@@ -217,9 +221,15 @@ mod tests {
         assert_eq!(Site::parse(text), Err(fault));
     }
 
-    #[test]
-    fn an_endless_url_is_refused() {
-        assert_eq!(Site::parse(&format!("https://a.test/{}", "a".repeat(2048))), Err(InvalidSite::TooLong));
+    #[rstest]
+    #[case::at_most("a", 2048 - 15, true)]
+    #[case::one_more("a", 2048 - 14, false)]
+    #[case::as_long_when_escaped("ü", (2048 - 15) / 6, true)]
+    #[case::longer_when_escaped("ü", (2048 - 15) / 6 + 1, false)]
+    fn an_endless_url_is_refused(#[case] letter: &str, #[case] count: usize, #[case] good: bool) {
+        let site = Site::parse(&format!("https://a.test/{}", letter.repeat(count)));
+        assert_eq!(site.as_ref().err(), (!good).then_some(&InvalidSite::TooLong));
+        assert!(site.is_err() || Site::parse(&site.as_ref().unwrap().to_string()) == site);
     }
 
     #[test]
