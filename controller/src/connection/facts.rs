@@ -284,8 +284,11 @@ pub struct Facts {
     pub pass: u64,
     /// When the current pass began: the time by which everything in it is judged.
     pub began: Timestamp,
-    /// When an operator that knew nothing yet took the connection up. `None` where the answer is wanted now.
+    /// When an operator that knew nothing yet took the connection up. `None` where the answer is wanted now, or Jira was asked since,
+    /// or a value has changed since.
     pub taken_up: Option<Timestamp>,
+    /// Whether the values of the referenced objects were read since.
+    values_read: bool,
     /// Spec of the last conclusion.
     pub concluded: Option<JiraConnectionSpec>,
     /// The trouble that the last pass concluded with, if it was one of asking Jira.
@@ -383,7 +386,7 @@ impl Facts {
             Answer::Demand(_) | Answer::Duplicates(_) | Answer::Route(_) | Answer::Material(_) | Answer::Handshake(_)
         );
         if of_jira {
-            self.asked_at = Some(at);
+            (self.asked_at, self.taken_up) = (Some(at), None);
         }
         match answer {
             Answer::Demand(demand) => self.demand = Some(demand),
@@ -438,13 +441,14 @@ impl Facts {
 
     /// Forgets what was learned with a spec or with values that are now gone. How far the passes have come stays.
     fn unlearn(&mut self) {
-        let Self { pass, began, taken_up, answers, generation, .. } = *self;
+        let Self { pass, began, taken_up, values_read, answers, generation, .. } = *self;
         let (concluded, demand, route) = (self.concluded.take(), self.demand.take(), self.route.take());
         let duplicates = self.duplicates.take();
         *self = Self {
             pass,
             began,
             taken_up,
+            values_read,
             concluded,
             answers,
             generation,
@@ -458,7 +462,9 @@ impl Facts {
     fn record_material(&mut self, material: Result<MaterialSeen, MaterialFault>) {
         if material.as_ref().map_or(true, |seen| seen.changed) {
             self.unlearn();
+            self.taken_up.take_if(|_| self.values_read);
         }
+        self.values_read = true;
         self.candidate_material = material.as_ref().ok().and_then(|seen| seen.candidate.clone());
         self.material = Some(material.map(|seen| seen.observed));
     }

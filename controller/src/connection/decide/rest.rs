@@ -1,7 +1,8 @@
 //! What an operator that has just taken over need not ask Jira at once.
 //!
 //! A restart tells nothing about Jira. Where everything that can be known without Jira is as the status says, the status stands, and
-//! each connection waits for a moment of its own within one interval, instead of all of them asking together.
+//! each connection waits for a moment of its own within one interval, instead of all of them asking together. Which version of a
+//! ConfigMap was used the status does not say: one that changed while no operator ran is tried in the same time.
 
 use crds::connection::status::Bindings;
 use k8s_openapi::jiff::Timestamp;
@@ -21,7 +22,7 @@ use crate::{
 
 /// Until when the status is left as it stands, and Jira is asked nothing. `None`: it is time for a check.
 pub(super) fn until(view: &View<'_>) -> Option<Timestamp> {
-    let taken_up = view.facts.taken_up.filter(|_| view.facts.asked_at.is_none())?;
+    let taken_up = view.facts.taken_up?;
     let rested = proven(view) && unchanged(view) && !wanted(view);
     let end = taken_up + schedule::interval(view).mul_f64(schedule::share(view));
     let due = consent::renewal_due(view).map_or(end, |due| due.min(end));

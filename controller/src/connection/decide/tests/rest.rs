@@ -99,6 +99,27 @@ fn after_a_restart_it_is_looked_at_once_where(#[case] change: fn(&mut Life, &mut
     assert_eq!(rests(&mut life, &world), None);
 }
 
+/// Other values from objects of the same versions, as it is with a ConfigMap, of which the status says nothing.
+fn another_bundle() -> Answer {
+    Answer::Material(Ok(MaterialSeen {
+        observed: vec![Observed { name: "secret".into(), resource_version: "1".into() }],
+        candidate: None,
+        changed: true,
+    }))
+}
+
+#[test]
+fn a_bundle_that_changes_is_tried_at_once_be_it_during_the_rest_or_after_it() {
+    let world = center();
+    let mut life = proven("u-1", &world);
+    assert!(rests(&mut life, &world).is_some());
+    for _ in 0..2 {
+        life.facts.record(another_bundle(), noon());
+        life.pass(&world, noon() + minutes(1));
+        assert!(life.asked.iter().any(|question| matches!(question, Question::Identity(_))), "{:?}", life.asked);
+    }
+}
+
 #[test]
 fn a_grant_that_is_due_is_not_slept_over() {
     let mut world = consent::granted();
