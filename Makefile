@@ -131,7 +131,7 @@ install-yaml: ## Write config/rbac.yaml and config/install.yaml anew from the ch
 # Target of the static program. Its C compiler is musl-gcc of Debian's musl-tools; another one goes into CC_….
 MUSL := $(shell uname -m)-unknown-linux-musl
 
-# Where the sources and those of the dependencies are must not be told by the program: it is the same wherever it is built.
+# The program must not tell where the sources and those of the dependencies are, so that it can be the same wherever it is built.
 image-binary: export RUSTFLAGS = --remap-path-prefix=$(CURDIR)=/src --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 image-binary: export CARGO_TARGET_DIR = $(CURDIR)/target
 image-binary: export CC_$(subst -,_,$(MUSL)) ?= musl-gcc
@@ -149,7 +149,7 @@ image-binary: ## Build the static program of the image without a container engin
 # Two copies of the sources, in folders of other names, each with a target directory of its own.
 COPIES := one another-one
 
-reproducible: ## Build the static program twice, in two places, and compare: it is one and the same, byte for byte
+reproducible: ## Build the static program twice, in two places, and look whether both are the same, byte for byte
 	@rm -rf target/reproducible
 	@set -e; for copy in $(COPIES); do \
 		mkdir -p target/reproducible/$$copy; \

@@ -23,7 +23,12 @@ use crate::{
     auth::keeping::Holder,
     backoff::Backoff,
     binding,
-    connection::{self, material::ReferentKind, settings::Settings, turns::Turns},
+    connection::{
+        self,
+        material::ReferentKind,
+        settings::{INTERVALS, Settings},
+        turns::Turns,
+    },
     contained::contained,
     context::Context,
     instance::Instances,
@@ -220,7 +225,7 @@ async fn stand_by<T>(queues: &mut Queues, won: impl Future<Output = T>) -> T {
 /// Puts every object into the queue, as at a start. What changes from now on is woken by its watch.
 fn wake_all(ctx: &Context) {
     for connection in ctx.stores.connections.state() {
-        ctx.wakes.connection(&(connection.namespace().unwrap_or_default(), connection.name_any()), Cause::Listing);
+        ctx.wakes.connection(&(connection.namespace().unwrap_or_default(), connection.name_any()), Cause::Presence);
     }
     for binding in ctx.stores.bindings.state() {
         ctx.wakes.binding(&binding.namespace().unwrap_or_default(), &binding.name_any());
@@ -228,7 +233,7 @@ fn wake_all(ctx: &Context) {
 }
 
 fn settings(args: &Args) -> Result<Settings, Error> {
-    let (shortest, longest) = (crds::Duration::from_secs(60), crds::Duration::from_secs(24 * 3600));
+    let (shortest, longest) = INTERVALS;
     if !(shortest..=longest).contains(&args.check_interval) {
         return Err(Error::CheckInterval);
     }
@@ -376,8 +381,7 @@ where
     E: std::error::Error + 'static,
 {
     let named = |found: &ObjectRef<DynamicObject>| {
-        let object = ObjectRef::new(&found.name);
-        found.namespace.as_ref().map_or_else(|| object.clone(), |namespace| object.clone().within(namespace))
+        ObjectRef::new(&found.name).within(found.namespace.as_deref().unwrap_or_default())
     };
     match outcome {
         Ok((object, _)) => Some(object.clone()),
@@ -414,7 +418,7 @@ mod tests {
         let (wakes, mut queues) = Wakes::new();
         let busy = async {
             for number in 0..1_000 {
-                let cause = if number % 2 == 0 { Cause::Change } else { Cause::Listing };
+                let cause = if number % 2 == 0 { Cause::Change } else { Cause::Presence };
                 wakes.connection(&("web".to_owned(), number.to_string()), cause);
                 wakes.binding("web", &number.to_string());
                 tokio::task::yield_now().await;

@@ -164,7 +164,7 @@ fn name_of<K: ResourceExt>(object: &K) -> (String, String) {
 #[derive(Clone, Debug)]
 pub struct Wakes {
     changed: UnboundedSender<ObjectRef<StoredConnection>>,
-    listed: UnboundedSender<ObjectRef<StoredConnection>>,
+    present: UnboundedSender<ObjectRef<StoredConnection>>,
     urgent: UnboundedSender<ObjectRef<StoredConnection>>,
     bindings: UnboundedSender<ObjectRef<StoredBinding>>,
 }
@@ -184,12 +184,12 @@ impl Wakes {
     #[must_use]
     pub fn new() -> (Self, Queues) {
         let (changed, changed_queue) = unbounded();
-        let (listed, listed_queue) = unbounded();
+        let (present, present_queue) = unbounded();
         let (urgent, urgent_queue) = unbounded();
         let (bindings, binding_queue) = unbounded();
-        let connections = Woken { changed: changed_queue, listed: listed_queue };
+        let connections = Woken { changed: changed_queue, present: present_queue };
         let queues = Queues { connections, urgent: urgent_queue, bindings: binding_queue };
-        (Self { changed, listed, urgent, bindings }, queues)
+        (Self { changed, present, urgent, bindings }, queues)
     }
 
     // A closed queue means that the operator is stopping; nobody is left to be woken.
@@ -198,7 +198,7 @@ impl Wakes {
     pub fn connection(&self, (namespace, name): &ConnectionName, cause: Cause) {
         let queue = match cause {
             Cause::Change => &self.changed,
-            Cause::Listing => &self.listed,
+            Cause::Presence => &self.present,
         };
         _ = queue.unbounded_send(ObjectRef::new(name).within(namespace));
     }
@@ -237,7 +237,7 @@ impl<K: Resource> Change<K> {
     /// Why those are woken who are concerned.
     const fn cause(&self) -> Cause {
         match self {
-            Self::Seen(None, _) => Cause::Listing,
+            Self::Seen(None, _) => Cause::Presence,
             Self::Seen(Some(_), _) | Self::Gone(_) => Cause::Change,
         }
     }
@@ -370,7 +370,7 @@ where
                 note(&object, object.resource_version().as_deref(), Cause::Change, &mut tell);
             }
             Ok(watcher::Event::InitApply(object)) => {
-                note(&object, object.resource_version().as_deref(), Cause::Listing, &mut tell);
+                note(&object, object.resource_version().as_deref(), Cause::Presence, &mut tell);
             }
             Ok(watcher::Event::Delete(object)) => note(&object, None, Cause::Change, &mut tell),
             Ok(watcher::Event::Init) => sight.lists(),

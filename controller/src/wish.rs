@@ -17,3 +17,14 @@ pub fn echo(annotations: Option<&BTreeMap<String, String>>, name: &str) -> Optio
 pub fn is_open(annotations: Option<&BTreeMap<String, String>>, name: &str, handled: Option<&String>) -> bool {
     echo(annotations, name).is_some_and(|wish| Some(&wish) != handled)
 }
+
+/// Whether somebody wishes for a check that the status does not echo yet: `requested` is its echo of our annotation, `reconcile` that of
+/// Flux's.
+#[must_use]
+pub fn is_unanswered(
+    annotations: Option<&BTreeMap<String, String>>,
+    requested: Option<&String>,
+    reconcile: Option<&String>,
+) -> bool {
+    is_open(annotations, crds::REQUESTED_AT, requested) || is_open(annotations, crds::FLUX_REQUESTED_AT, reconcile)
+}

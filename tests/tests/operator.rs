@@ -12,7 +12,7 @@ use tests::{
     jira::{self, Fault, Mark, Rule},
     operator::{Error, Operator, Settings},
     scene,
-    stage::{Kind, Stage, Way},
+    stage::{Kind, Seen, Stage, Way},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -127,6 +127,41 @@ async fn the_operator_ends_in_time_whatever_hangs(#[case] hindrance: Hindrance, 
     assert!(passed < GRACE, "{passed:?}");
     assert!(status == Some(0), "{status:?}: {}", operator.output());
     drop(visitor);
+}
+
+#[tokio::test]
+async fn a_change_is_worked_on_while_the_only_place_for_all_others_is_taken() {
+    let stage = Stage::without_operator("backlog").await;
+    let settings = Settings::for_simulator(stage.control_plane, jira::shared());
+    let settings = Settings { arguments: vec!["--concurrency=1".to_owned()], ..settings };
+    let operator = Operator::start(settings).await.unwrap();
+    stage.connect("good", Way::PersonalAccessToken, &["WEB"]).await;
+    stage.until_ready(Kind::Connection, "good").await;
+    operator.stop().await.unwrap();
+
+    let mut hanging = Vec::new();
+    for name in ["one", "two", "three"] {
+        let site = stage.site(name, Way::PersonalAccessToken, &["WEB"]);
+        stage.simulator().fault(&site.name, Rule::every(Fault::NeverAnswer)).unwrap();
+        stage.secret(name, site.credential()).await;
+        let mut spec = site.spec(name);
+        spec["checks"]["timeout"] = json!("1m");
+        stage.apply(Kind::Connection, name, spec).await;
+        hanging.push(site);
+    }
+    operator.restart().await.unwrap();
+    let started = Instant::now();
+    while hanging.iter().all(|site| site.requests(Mark::default()).is_empty()) {
+        assert!(started.elapsed() < LIMIT, "no Jira is asked");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    let wish = json!({ "metadata": { "annotations": { crds::REQUESTED_AT: "now" } } });
+    stage.merge(Kind::Connection, "good", wish).await;
+    let echoed = |seen: &Seen| seen.0["status"]["lastHandledRequestedAt"] == "now";
+    stage.until_within(LIMIT, Kind::Connection, "good", "checked", echoed).await;
+    let asked = hanging.iter().filter(|site| !site.requests(Mark::default()).is_empty()).count();
+    assert_eq!(asked, 1, "the others wait for their place");
+    operator.stop().await.unwrap();
 }
 
 /// Waits until the operator has asked a Jira.

@@ -74,8 +74,8 @@ pub fn is_weighed(binding: &WorkspaceBinding) -> bool {
     let annotations = binding.metadata.annotations.as_ref();
     binding.status.as_ref().is_some_and(|status| {
         let ready = condition::find(&status.conditions, About::Ready);
-        let wished = wish::is_open(annotations, crds::REQUESTED_AT, status.last_handled_requested_at.as_ref())
-            || wish::is_open(annotations, crds::FLUX_REQUESTED_AT, status.last_handled_reconcile_at.as_ref());
+        let (requested, reconcile) = (&status.last_handled_requested_at, &status.last_handled_reconcile_at);
+        let wished = wish::is_unanswered(annotations, requested.as_ref(), reconcile.as_ref());
         status.observed_generation == binding.metadata.generation
             && condition::is(&status.conditions, About::Accepted, Truth::True)
             && ready.is_some_and(|ready| ready.reason != Reason::ConnectionNotReady.as_str())

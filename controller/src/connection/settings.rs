@@ -8,9 +8,12 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long Jira may be unreachable, unless the spec says otherwise.
 const GRACE: Duration = Duration::from_secs(120);
 
-/// What the API takes, in the same order. An object that was stored before a rule was in force may say something else.
-const INTERVALS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
+/// The shortest and the longest time between two checks that the API takes. An object that was stored before the rule was in force may say
+/// something else.
+pub const INTERVALS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
+/// The same for the time for one request.
 const TIMEOUTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// The same for how long Jira may be unreachable.
 const GRACES: (Duration, Duration) = (Duration::from_secs(0), Duration::from_secs(3600));
 
 /// The operator's defaults.

@@ -1,7 +1,7 @@
 //! The order in which connections are taken up: what changes does not wait behind what is merely there.
 //!
 //! An operator that takes over finds every connection due. If all of them were handed over at once, a Secret that is rotated meanwhile
-//! would be looked at after the last of them. So what a listing shows is handed over a few at a time, and a change as soon as it is
+//! would be looked at after the last of them. So what is merely there is handed over a few at a time, and a change as soon as it is
 //! told.
 
 use std::{
@@ -19,16 +19,16 @@ use futures::{Stream, StreamExt, channel::mpsc::UnboundedReceiver};
 pub enum Cause {
     /// Something has changed.
     Change,
-    /// A listing shows it, be it new or not.
-    Listing,
+    /// It is there: a listing shows it, or it is new.
+    Presence,
 }
 
 /// Those that are woken, by the cause.
 pub struct Woken<T> {
     /// Because of a change.
     pub changed: UnboundedReceiver<T>,
-    /// Because of a listing.
-    pub listed: UnboundedReceiver<T>,
+    /// Because they are there.
+    pub present: UnboundedReceiver<T>,
 }
 
 impl<T> Woken<T> {
@@ -36,7 +36,7 @@ impl<T> Woken<T> {
     pub async fn next(&mut self) -> Option<T> {
         tokio::select! {
             changed = self.changed.next() => changed,
-            listed = self.listed.next() => listed,
+            present = self.present.next() => present,
         }
     }
 }
@@ -50,7 +50,7 @@ pub struct Backlog<T> {
     places: Places<T>,
 }
 
-/// Places for those that a listing has shown. Each is given back when a pass over its object has ended.
+/// Places for those that are merely there. Each is given back when a pass over its object has ended.
 #[derive(Clone)]
 pub struct Places<T>(Arc<Mutex<State<T>>>);
 
@@ -83,14 +83,14 @@ impl<T: Clone + Eq + Hash> Places<T> {
 }
 
 impl<T: Clone + Eq + Hash> Backlog<T> {
-    /// Hands over what is woken, and of what was listed no more than there are places.
+    /// Hands over what is woken, and of what is merely there no more than there are places.
     #[must_use]
     pub fn new(woken: Woken<T>, places: Places<T>) -> Self {
         Self { woken, order: VecDeque::new(), due: HashSet::new(), places }
     }
 
-    /// The next one that was listed, if there is a place for it.
-    fn next_listed(&mut self, cx: &Context<'_>) -> Option<T> {
+    /// The next one that is merely there, if there is a place for it.
+    fn next_present(&mut self, cx: &Context<'_>) -> Option<T> {
         let mut state = self.places.state();
         while let Some(next) = self.order.front() {
             if !self.due.contains(next) {
@@ -114,16 +114,16 @@ impl<T: Clone + Eq + Hash + Unpin> Stream for Backlog<T> {
     type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        while let Poll::Ready(Some(listed)) = self.woken.listed.poll_next_unpin(cx) {
-            if self.due.insert(listed.clone()) {
-                self.order.push_back(listed);
+        while let Poll::Ready(Some(present)) = self.woken.present.poll_next_unpin(cx) {
+            if self.due.insert(present.clone()) {
+                self.order.push_back(present);
             }
         }
         if let Poll::Ready(Some(changed)) = self.woken.changed.poll_next_unpin(cx) {
             self.due.remove(&changed);
             return Poll::Ready(Some(changed));
         }
-        self.next_listed(cx).map_or(Poll::Pending, |next| Poll::Ready(Some(next)))
+        self.next_present(cx).map_or(Poll::Pending, |next| Poll::Ready(Some(next)))
     }
 }
 
@@ -138,17 +138,17 @@ mod tests {
 
     struct Desk {
         changed: UnboundedSender<u32>,
-        listed: UnboundedSender<u32>,
+        present: UnboundedSender<u32>,
         places: Places<u32>,
         backlog: Backlog<u32>,
     }
 
     fn desk(most: usize) -> Desk {
         let (changed, changed_queue) = unbounded();
-        let (listed, listed_queue) = unbounded();
+        let (present, present_queue) = unbounded();
         let places = Places::new(most);
-        let backlog = Backlog::new(Woken { changed: changed_queue, listed: listed_queue }, places.clone());
-        Desk { changed, listed, places, backlog }
+        let backlog = Backlog::new(Woken { changed: changed_queue, present: present_queue }, places.clone());
+        Desk { changed, present, places, backlog }
     }
 
     impl Desk {
@@ -157,7 +157,7 @@ mod tests {
         }
 
         fn list(&self, objects: impl IntoIterator<Item = u32>) {
-            objects.into_iter().for_each(|object| self.listed.unbounded_send(object).unwrap());
+            objects.into_iter().for_each(|object| self.present.unbounded_send(object).unwrap());
         }
 
         /// Everything that is handed over now.

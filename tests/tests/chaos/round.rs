@@ -1,8 +1,8 @@
 //! Rounds, one after the other, until the time is over.
 //!
 //! `SEED` repeats one round in full. Without it, rounds of the file of seeds are repeated, and fresh ones tried, for
-//! `CHAOS_SECONDS`; where that is not set, there is one short round, for `make test`. `CHAOS_RECORD=1` adds the fresh ones to
-//! the file.
+//! `CHAOS_SECONDS`; where that is not set, there is one short round, for `make test`. `CHAOS_RECORD=1` adds fresh ones to
+//! the file, and repeats none.
 
 use std::{
     collections::BTreeMap,

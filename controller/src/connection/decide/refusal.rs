@@ -32,12 +32,11 @@ const ASKED_AT_MOST_EVERY: Duration = Duration::from_secs(300);
 /// Whether somebody has asked for a check that has not been answered yet.
 pub(super) fn asked_for_a_check(view: &View<'_>) -> bool {
     let (annotations, status) = (view.connection.metadata.annotations.as_ref(), view.connection.status.as_ref());
-    wish::is_open(annotations, crds::REQUESTED_AT, status.and_then(|it| it.last_handled_requested_at.as_ref()))
-        || wish::is_open(
-            annotations,
-            crds::FLUX_REQUESTED_AT,
-            status.and_then(|it| it.last_handled_reconcile_at.as_ref()),
-        )
+    wish::is_unanswered(
+        annotations,
+        status.and_then(|it| it.last_handled_requested_at.as_ref()),
+        status.and_then(|it| it.last_handled_reconcile_at.as_ref()),
+    )
 }
 
 /// Whether a person's wish allows to send a refused credential once more now.
