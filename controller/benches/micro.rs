@@ -1,6 +1,6 @@
 //! What the operator does between two requests: deciding, signing, reading objects.
 
-use std::{collections::BTreeSet, hint::black_box, time::Duration};
+use std::{collections::BTreeSet, hint::black_box, sync::Arc, time::Duration};
 
 use controller::{
     auth::{
@@ -9,10 +9,11 @@ use controller::{
     },
     connection::{
         decide::{self, Next, View, plan::Plan},
-        facts::{Answer, Demand, Facts, Grant, GrantAnswer, Identity, MaterialSeen, Outdated, Question, TokenEnd},
+        facts::{Answer, Demand, Facts, GrantAnswer, Identity, MaterialSeen, Outdated, Question, TokenEnd},
         settings::Settings,
     },
     jira::{Account, AccountKind, Deployment, IssueSecurity, Problem, Project, Server, Version},
+    proof::GrantedKeys,
 };
 use crds::{JiraConnection, connection::status::Observed, jira::PermissionKey};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -106,7 +107,7 @@ fn answer(question: Question, now: Timestamp) -> Answer {
             Answer::Projects(keys.iter().map(|key| (key.clone(), Ok(Some(project(key.as_ref()))))).collect())
         }
         Question::Grants(asked) => {
-            let grant = Grant { granted: all, ..Grant::default() };
+            let grant = Arc::new(GrantedKeys { held: all, ..GrantedKeys::default() });
             Answer::Grants(GrantAnswer {
                 global: asked.global.then_some(Ok(true)),
                 projects: asked.projects.into_keys().map(|key| (key, Ok(grant.clone()))).collect(),

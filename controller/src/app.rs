@@ -36,6 +36,7 @@ use crate::{
         events::{Delivery, Events},
         lease::{self, Candidate, InvalidPeriods, Leadership, LeaseName, Lost, Periods},
         own_writes::OwnWrites,
+        status::Statuses,
     },
     lending::Loans,
     metrics::{Kind, Metrics, Outcome},
@@ -125,6 +126,7 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
     let (events, delivery) = Events::new(client.clone(), hostname());
     let ctx = Arc::new(Context {
         events,
+        statuses: Statuses::new(client.clone()),
         client,
         leadership,
         network,

@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 pub use self::gather::{is_announced, is_weighed};
 use self::memory::{BindingName, Memory};
-use crate::{contained::Panicked, context::Context, kubernetes::status, telemetry};
+use crate::{contained::Panicked, context::Context, kubernetes::status, spec_digest::SpecDigest, telemetry};
 
 /// What went wrong on our side; it ends in backoff.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<WorkspaceBinding>>, ctx: Arc
     if binding.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    status::prefer_written(&mut binding, memory.written.as_ref());
+    status::prefer_written(&mut binding, memory.written.as_deref());
     let span = telemetry::pass("WorkspaceBinding", &name.0, &name.1);
     let outcome = pass(&binding, &mut memory, &ctx).instrument(span).await;
     ctx.bindings.keep(name.clone(), memory);
@@ -97,7 +97,7 @@ async fn pass(binding: &WorkspaceBinding, memory: &mut Memory, ctx: &Context) ->
     let applied = act::run(binding, plan, own, ctx).await?;
     let action = report::publish(binding, applied, memory, ctx).await?;
     if concludes {
-        memory.concluded = Some(binding.spec.clone());
+        memory.concluded = Some(SpecDigest::of_binding(&binding.spec));
     }
     Ok(action)
 }

@@ -129,6 +129,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<JiraConnection>>, ctx: Arc<C
     if memory.facts.asked_at.is_some_and(|asked| memory.facts.began <= asked) {
         ctx.metrics.checked(connection.spec.deployment, started.elapsed());
     }
+    memory.facts.end();
     ctx.memories.keep(name.clone(), memory);
     if ctx.stores.connection_uid(&name).is_none() {
         // Deleted during the pass: what the watch forgot must not come back, least of all the secrets.

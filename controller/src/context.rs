@@ -12,7 +12,7 @@ use crate::{
     connection::{memory::Memories, settings::Settings, turns::Turns},
     instance::Instances,
     jira::Network,
-    kubernetes::{events::Events, lease::Leadership, own_writes::OwnWrites},
+    kubernetes::{events::Events, lease::Leadership, own_writes::OwnWrites, status::Statuses},
     lending::Loans,
     metrics::Metrics,
     proof::Proofs,
@@ -22,8 +22,10 @@ use crate::{
 
 /// What every pass shares.
 pub struct Context {
-    /// For reading Secrets and writing status. It sends no write while the lease is not ours.
+    /// For reading and writing Secrets. It sends no write while the lease is not ours.
     pub client: Client,
+    /// For writing statuses, by way of the same.
+    pub statuses: Statuses,
     /// Whether this replica may write, and for how long it surely may: to be asked right before a refresh token is sent.
     pub leadership: Leadership,
     /// For reaching Jira.

@@ -3,7 +3,7 @@
 //! The connection controller publishes, the binding controller reads; the two meet only here and in the API types.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,6 +11,7 @@ use crds::{
     State,
     jira::{Deployment, IssueSecurityVisibility, PermissionKey, ProjectKey},
 };
+use litemap::LiteMap;
 
 /// What a connection's last pass established.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +31,7 @@ pub struct Proof {
     /// Id of the account that issues are assigned to.
     pub default_assignee: Option<String>,
     /// What is known of each project that somebody asked for.
-    pub projects: HashMap<ProjectKey, ProjectProof>,
+    pub projects: LiteMap<ProjectKey, ProjectProof>,
 }
 
 /// How a connection stands.
@@ -52,7 +53,7 @@ pub struct ProjectProof {
     /// Whether it exists, as far as the account can see.
     pub existence: Existence,
     /// Permissions that the account holds there. `None` where Jira could not say.
-    pub granted: Option<GrantedKeys>,
+    pub granted: Option<Arc<GrantedKeys>>,
     /// Whether its secured issues can be seen.
     pub issue_security: IssueSecurityVisibility,
 }
@@ -61,11 +62,19 @@ pub struct ProjectProof {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct GrantedKeys {
     /// Permissions that the question covered. `None`: all.
-    pub asked: Option<std::collections::BTreeSet<PermissionKey>>,
-    /// Those that are held.
-    pub held: std::collections::BTreeSet<PermissionKey>,
-    /// Those that this Jira does not know.
-    pub unrecognized: std::collections::BTreeSet<PermissionKey>,
+    pub asked: Option<BTreeSet<PermissionKey>>,
+    /// Those of them that the account holds.
+    pub held: BTreeSet<PermissionKey>,
+    /// Those of them that this Jira does not know.
+    pub unrecognized: BTreeSet<PermissionKey>,
+}
+
+impl GrantedKeys {
+    /// Whether the answer speaks of all of `wanted`.
+    #[must_use]
+    pub fn covers<'a>(&self, mut wanted: impl Iterator<Item = &'a PermissionKey>) -> bool {
+        self.asked.as_ref().is_none_or(|asked| wanted.all(|key| asked.contains(key)))
+    }
 }
 
 /// Whether a project exists.

@@ -472,12 +472,26 @@ impl Switchboard {
         let stored = self.0.stores.bindings.state();
         let mut connections = HashSet::new();
         for binding in stored.iter().filter(|binding| binding.namespace().as_ref() == Some(&namespace)) {
+            if self.is_judged_alike(binding, change) {
+                continue;
+            }
             self.0.wakes.binding(&namespace, &binding.name_any());
             connections.extend(named(binding));
         }
         for connection in &connections {
             self.0.wakes.connection(connection, change.cause());
         }
+    }
+
+    /// Whether other labels of its namespace change nothing for a binding. Its connection wakes it where that one changes.
+    fn is_judged_alike(&self, binding: &StoredBinding, change: &Change<PartialObjectMeta<Namespace>>) -> bool {
+        let Change::Seen(Some(before), now) = change else { return false };
+        let Ok(binding) = &binding.0 else { return true };
+        let (namespace, name) = acceptance::named_connection(binding);
+        let connection = self.0.stores.connections.get(&ObjectRef::new(&name).within(&namespace));
+        let Some(Ok(connection)) = connection.as_deref().map(|stored| &stored.0) else { return true };
+        let judged = |labels| acceptance::judge(connection, binding, Some(labels));
+        judged(before.labels()) == judged(now.labels())
     }
 
     /// A Secret or ConfigMap has changed or is gone.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crds::{
-    State, WorkspaceBinding, WorkspaceBindingSpec, WorkspaceBindingStatus,
+    State, WorkspaceBinding, WorkspaceBindingStatus,
     binding::{
         BoundProject,
         status::{BoundConnection, ProjectStatus, ProjectedSecret},
@@ -22,6 +22,7 @@ use crate::{
     lending::{self, Borrowing, Terms},
     moment,
     proof::{Existence, ProjectProof, Proof, Standing},
+    spec_digest::SpecDigest,
     summary::{self, Missing, listed},
     wish,
 };
@@ -219,11 +220,7 @@ impl View<'_> {
     fn only_suspension_changed(&self) -> bool {
         let observed = self.previous().and_then(|status| status.observed_generation);
         let same_generation = observed == self.binding.metadata.generation;
-        let same_otherwise = self.facts.concluded.as_ref().is_some_and(|concluded| {
-            WorkspaceBindingSpec { suspend: None, ..concluded.clone() }
-                == WorkspaceBindingSpec { suspend: None, ..self.binding.spec.clone() }
-        });
-        same_generation || same_otherwise
+        same_generation || self.facts.concluded == Some(SpecDigest::of_binding(&self.binding.spec))
     }
 
     /// One message for "no such connection" and "not allowed": who is refused learns nothing about what exists.
@@ -326,10 +323,7 @@ impl View<'_> {
     fn covered(&self, proof: &Proof) -> bool {
         self.binding.spec.projects.iter().all(|bound| match proof.projects.get(&bound.key) {
             None => false,
-            Some(ProjectProof { granted: Some(granted), .. }) => {
-                let asked = granted.asked.as_ref();
-                asked.is_none_or(|asked| bound.required().iter().all(|key| asked.contains(key)))
-            }
+            Some(ProjectProof { granted: Some(granted), .. }) => granted.covers(bound.required().iter()),
             Some(ProjectProof { granted: None, .. }) => true,
         })
     }

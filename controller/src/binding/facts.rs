@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use crds::WorkspaceBindingSpec;
 use k8s_openapi::jiff::Timestamp;
 
 use super::projection::Standing;
-use crate::{lending::Terms, proof::Proof};
+use crate::{lending::Terms, proof::Proof, spec_digest::SpecDigest};
 
 /// What is known about a binding.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +18,7 @@ pub struct Facts {
     /// Since when the binding has been waiting for a word of its connection, if it has.
     pub waiting_since: Option<Timestamp>,
     /// The spec that the status speaks of. `None` after a restart, until the status speaks of the present one.
-    pub concluded: Option<WorkspaceBindingSpec>,
+    pub concluded: Option<SpecDigest>,
 }
 
 /// What a connection says to a binding. That there is no such connection, and that it refuses, is the same to a binding.

@@ -34,7 +34,7 @@ pub(super) async fn facts(
 ) -> Result<(Facts, Option<OwnedSecret>), Error> {
     let admission = admission(binding, ctx);
     let (secret, own) = secret(binding, &admission, ctx).await?;
-    let facts = Facts { admission, secret, waiting_since: memory.waiting_since, concluded: memory.concluded.clone() };
+    let facts = Facts { admission, secret, waiting_since: memory.waiting_since, concluded: memory.concluded };
     Ok((facts, own))
 }
 

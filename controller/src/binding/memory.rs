@@ -5,10 +5,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crds::{WorkspaceBindingSpec, WorkspaceBindingStatus};
+use crds::WorkspaceBindingStatus;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::kubernetes::status;
+use crate::{kubernetes::status, spec_digest::SpecDigest};
 
 /// Namespace and name of a binding.
 pub type BindingName = (String, String);
@@ -19,11 +19,11 @@ pub struct Memory {
     /// `metadata.uid` of the object.
     pub uid: Option<String>,
     /// The status written last, behind the `resourceVersion` that the write returned.
-    pub written: Option<(String, WorkspaceBindingStatus)>,
+    pub written: Option<Box<(String, WorkspaceBindingStatus)>>,
     /// Since when it has been waiting for a word of its connection.
     pub waiting_since: Option<Timestamp>,
     /// The spec that the status speaks of.
-    pub concluded: Option<WorkspaceBindingSpec>,
+    pub concluded: Option<SpecDigest>,
 }
 
 /// What the operator remembers of all bindings.
@@ -42,7 +42,7 @@ impl Memories {
     pub fn caught_up(&self, name: &BindingName, version: Option<&str>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(memory) = kept.get_mut(name) {
-            memory.written.take_if(|(written, _)| !status::is_older(version, written));
+            memory.written.take_if(|written| !status::is_older(version, &written.0));
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
     context::Context,
     kubernetes::{
         events::{Note, Tone},
-        status,
+        status::{ApplyError, Novelty},
     },
 };
 
@@ -45,16 +45,17 @@ pub(super) async fn publish(
     let desired = WorkspaceBindingStatus { conditions, ..details };
     let current = WorkspaceBindingStatus { conditions: ours, ..before };
     if desired != current {
-        let version = status::apply(&ctx.client, binding, &desired).await.map_err(|error| match error {
-            status::ApplyError::Gone => Error::Gone,
-            status::ApplyError::Refused(source) => Error::WriteStatus(source),
+        let novelty = Novelty::after(current.observed_generation);
+        let version = ctx.statuses.apply(novelty, binding, &desired).await.map_err(|error| match error {
+            ApplyError::Gone => Error::Gone,
+            ApplyError::Refused(source) => Error::WriteStatus(source),
         })?;
         if let Some(note) = flip(&current, &desired) {
             let Note { reason, text, .. } = &note;
             tracing::info!(namespace = binding.namespace(), name = binding.name_any(), reason, text, "binding turned");
             ctx.events.publish(binding, note);
         }
-        memory.written = Some((version, desired));
+        memory.written = Some(Box::new((version, desired)));
     }
     Ok(action(wake.map(|wake| wake.duration_since(now).unsigned_abs())))
 }

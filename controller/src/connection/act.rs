@@ -23,6 +23,7 @@ use crate::{
     },
     lending::{Borrowing, LentToken, Loan},
     proof::Standing,
+    spec_digest::SpecDigest,
     wish,
 };
 
@@ -48,7 +49,7 @@ pub(super) async fn run(
 ) -> Result<Applied, Error> {
     let name = (connection.namespace().unwrap_or_default(), connection.name_any());
     memory.facts.trouble.clone_from(&plan.trouble);
-    memory.facts.concluded = Some(connection.spec.clone());
+    memory.facts.concluded = Some(SpecDigest::of_connection(&connection.spec));
     memory.facts.retain_projects(|key| plan.proof.projects.contains_key(key));
     // In this order: who is woken by the proof finds what goes with it.
     let lent = ctx.loans.publish(&name, loan(connection, &plan, memory, ctx));

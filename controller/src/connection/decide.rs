@@ -337,7 +337,7 @@ impl<'a> View<'a> {
             return false;
         };
         let nothing = match &granted.outcome {
-            Ok(grant) => grant.granted.is_empty(),
+            Ok(granted) => granted.held.is_empty(),
             Err(problem) => matches!(problem, Problem::NotFound),
         };
         nothing

@@ -2,14 +2,17 @@
 //!
 //! Facts hold no secret: values of Secrets and tokens stay in the [`Wallet`](super::wallet::Wallet).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crds::{
-    JiraConnectionSpec,
     connection::status::{ActiveCredential, Observed},
     jira::{PermissionKey, ProjectKey},
 };
 use k8s_openapi::jiff::Timestamp;
+use litemap::LiteMap;
 
 use super::{
     finding::{self, Finding, RouteRefusal},
@@ -20,6 +23,8 @@ use super::{
 use crate::{
     jira::{Account, CloudId, IssueSecurity, Problem, Project, Server},
     lending::Borrowing,
+    proof::GrantedKeys,
+    spec_digest::SpecDigest,
 };
 
 /// An answer, and when it was given.
@@ -37,8 +42,8 @@ pub struct Seen<T> {
     pub outcome: Result<T, Problem>,
 }
 
-/// Answers about single projects. Most connections have one project or two, for which a tree would keep room for eleven.
-pub type ByProject<T> = HashMap<ProjectKey, Seen<T>>;
+/// Answers about single projects. Most connections have one project or two.
+pub type ByProject<T> = LiteMap<ProjectKey, Seen<T>>;
 
 /// Which door of Cloud was knocked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,25 +65,6 @@ pub enum Identity {
     Known(Account),
     /// Jira accepted the credential and does not tell whose it is, as it may be with service accounts of Data Center.
     Untold,
-}
-
-/// What was asked of one project, and what was granted.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Grant {
-    /// Permissions that the question covered. `None`: all.
-    pub asked: Option<BTreeSet<PermissionKey>>,
-    /// Those of them that the account holds.
-    pub granted: BTreeSet<PermissionKey>,
-    /// Those of them that this Jira does not know.
-    pub unrecognized: BTreeSet<PermissionKey>,
-}
-
-impl Grant {
-    /// Whether the answer speaks of all of `wanted`.
-    #[must_use]
-    pub fn covers<'a>(&self, mut wanted: impl Iterator<Item = &'a PermissionKey>) -> bool {
-        self.asked.as_ref().is_none_or(|asked| wanted.all(|key| asked.contains(key)))
-    }
 }
 
 /// What the bindings ask of a connection.
@@ -179,7 +165,7 @@ pub struct GrantAnswer {
     /// Whether the global permission is held; absent where it was not asked.
     pub global: Option<Result<bool, Problem>>,
     /// By project.
-    pub projects: BTreeMap<ProjectKey, Result<Grant, Problem>>,
+    pub projects: BTreeMap<ProjectKey, Result<Arc<GrantedKeys>, Problem>>,
 }
 
 /// The answer to one [`Question`].
@@ -289,8 +275,8 @@ pub struct Facts {
     pub taken_up: Option<Timestamp>,
     /// Whether the values of the referenced objects were read since.
     values_read: bool,
-    /// Spec of the last conclusion.
-    pub concluded: Option<JiraConnectionSpec>,
+    /// What the spec of the last conclusion said, `suspend` aside.
+    pub concluded: Option<SpecDigest>,
     /// The trouble that the last pass concluded with, if it was one of asking Jira.
     pub trouble: Option<Finding>,
     /// When Jira was last asked anything.
@@ -337,7 +323,7 @@ pub struct Facts {
     /// Whether the global permission is held.
     pub global: Option<Seen<bool>>,
     /// See [`Question::Grants`].
-    pub grants: ByProject<Grant>,
+    pub grants: ByProject<Arc<GrantedKeys>>,
     /// Permissions that this Jira does not know, since it was last looked at.
     pub unrecognized: BTreeSet<PermissionKey>,
     /// See [`Question::IssueSecurity`].
@@ -365,13 +351,18 @@ impl Facts {
         if std::mem::take(&mut self.look_expires) {
             self.expire_look();
         }
-        (self.demand, self.duplicates) = (None, None);
+        self.end();
         if outdated.material {
             self.material = None;
         }
         if outdated.handshake {
             self.handshake = None;
         }
+    }
+
+    /// Ends a pass. What is asked anew in each takes no room in between.
+    pub fn end(&mut self) {
+        (self.demand, self.duplicates) = (None, None);
     }
 
     /// Adds an answer given at `at`.
@@ -591,6 +582,10 @@ fn record_each<T>(
     mut stamp: Stamp,
     apart: bool,
 ) -> u64 {
+    if slots.is_empty() {
+        // No more room than it takes.
+        *slots = LiteMap::with_capacity(found.len());
+    }
     for (key, outcome) in found {
         let now = seen(slots.get(&key), outcome, stamp);
         slots.insert(key, now);

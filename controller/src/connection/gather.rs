@@ -11,6 +11,7 @@ pub(super) use self::handshake::revoke;
 use std::{
     borrow::Borrow,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use crds::{
@@ -24,9 +25,7 @@ use kube::ResourceExt;
 
 use super::{
     Error,
-    facts::{
-        Answer, Demand, Door, Facts, Grant, GrantAnswer, GrantQuestion, Identity, MaterialSeen, Question, TokenEnd,
-    },
+    facts::{Answer, Demand, Door, Facts, GrantAnswer, GrantQuestion, Identity, MaterialSeen, Question, TokenEnd},
     finding::RouteRefusal,
     memory::Memory,
     secrets,
@@ -40,7 +39,7 @@ use crate::{
         ApiBase, CloudId, Deployment, Gibberish, Jira, Network, PersonalAccessToken, Problem, Rejection, Session, Site,
     },
     lending::{Borrowing, Terms},
-    proof::ConnectionName,
+    proof::{ConnectionName, GrantedKeys},
 };
 
 /// How many projects are asked about at the same time, where each takes a request of its own.
@@ -356,10 +355,12 @@ async fn grants_at_once(jira: &Jira, session: &Session, asked: GrantQuestion) ->
         Ok(granted) => {
             let mut unrecognized = keys(&granted.unrecognized);
             unrecognized.extend(asked.unrecognized.iter().cloned());
-            let grant = |id: u64| Grant {
-                asked: Some(asked.permissions.union(&asked.unrecognized).cloned().collect()),
-                granted: keys(granted.projects.get(&id).into_iter().flatten()),
-                unrecognized: unrecognized.clone(),
+            let grant = |id: u64| {
+                Arc::new(GrantedKeys {
+                    asked: Some(asked.permissions.union(&asked.unrecognized).cloned().collect()),
+                    held: keys(granted.projects.get(&id).into_iter().flatten()),
+                    unrecognized: unrecognized.clone(),
+                })
             };
             GrantAnswer {
                 global: asked.global.then(|| Ok(granted.global.contains(BROWSE_USERS_AND_GROUPS))),
@@ -384,7 +385,7 @@ async fn grants_by_project(jira: &Jira, session: &Session, asked: GrantQuestion)
         (true, Some(held)) => Some(Ok(held)),
         (true, None) => Some(jira.permissions(session, None).await.map(|granted| holds(&granted))),
     };
-    let grant = |granted: BTreeSet<String>| Grant { granted: keys(&granted), ..Grant::default() };
+    let grant = |granted: BTreeSet<String>| Arc::new(GrantedKeys { held: keys(&granted), ..GrantedKeys::default() });
     GrantAnswer { global, projects: each.into_iter().map(|(key, granted)| (key, granted.map(grant))).collect() }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     context::Context,
     kubernetes::{
         events::{Note, Tone},
-        status,
+        status::{ApplyError, Novelty},
     },
 };
 
@@ -146,9 +146,10 @@ async fn apply(connection: &JiraConnection, desired: &JiraConnectionStatus, ctx:
     if ctx.stores.connection_uid(&name) != connection.metadata.uid {
         return Err(Error::Gone);
     }
-    status::apply(&ctx.client, connection, desired).await.map_err(|error| match error {
-        status::ApplyError::Gone => Error::Gone,
-        status::ApplyError::Refused(source) => Error::WriteStatus(source),
+    let novelty = Novelty::after(connection.status.as_ref().and_then(|status| status.observed_generation));
+    ctx.statuses.apply(novelty, connection, desired).await.map_err(|error| match error {
+        ApplyError::Gone => Error::Gone,
+        ApplyError::Refused(source) => Error::WriteStatus(source),
     })
 }
 

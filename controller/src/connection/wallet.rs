@@ -3,9 +3,10 @@
 //! Nothing here is listed, cached for anybody else or printed. It is read when a check needs it and dropped with the
 //! connection.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use crds::connection::status::{ActiveCredential, Observed};
+use litemap::LiteMap;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::material::Referent;
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Values of the referenced objects, by object and key.
-pub type Values = BTreeMap<(Referent, String), SecretString>;
+pub type Values = LiteMap<(Referent, String), SecretString>;
 
 /// What proves to Jira who is asking.
 #[derive(Clone)]
@@ -73,7 +74,7 @@ impl Wallet {
             && self
                 .values
                 .iter()
-                .zip(values)
+                .zip(values.iter())
                 .all(|((mine, held), (theirs, read))| mine == theirs && held.expose_secret() == read.expose_secret())
     }
 

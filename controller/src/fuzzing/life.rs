@@ -31,6 +31,7 @@ use crate::{
     jira::{Network, Problem},
     lending::Terms,
     plugin::{check::law, need::needs},
+    spec_digest::SpecDigest,
 };
 
 /// More questions than any connection needs in a pass: each kind once, and the second tries.
@@ -87,7 +88,7 @@ impl Life {
                 Next::Rest(rest) => panic!("{rest:?} of who has not just taken over"),
                 Next::Conclude(plan) => {
                     self.facts.trouble.clone_from(&plan.trouble);
-                    self.facts.concluded = Some(self.connection.spec.clone());
+                    self.facts.concluded = Some(SpecDigest::of_connection(&self.connection.spec));
                     let status = plan.status(&self.connection, now);
                     assert_fit("JiraConnection", &status);
                     self.connection.status = Some(status);

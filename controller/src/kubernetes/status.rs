@@ -9,6 +9,7 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::FIELD_MANAGER;
 
@@ -23,30 +24,71 @@ pub enum ApplyError {
     Refused(#[source] Box<kube::Error>),
 }
 
-/// Applies a status and returns the object's new `resourceVersion`.
-///
-/// # Errors
-/// [`ApplyError::Gone`] if the object was deleted, also where another one of its name is there now, [`ApplyError::Refused`] otherwise.
-pub async fn apply<K>(client: &Client, object: &K, status: &K::Status) -> Result<String, ApplyError>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + HasStatus + Clone + DeserializeOwned + Debug,
-    K::Status: Serialize,
-{
-    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
-    let body = json!({
-        "apiVersion": K::api_version(&()),
-        "kind": K::kind(&()),
-        "metadata": { "uid": object.uid() },
-        "status": status,
-    });
-    let owner = PatchParams::apply(FIELD_MANAGER).force();
-    match api.patch_status(&object.name_any(), &owner, &Patch::Apply(body)).await {
-        // For custom resources the API server does not hold a status's uid against the object's, so the answer is looked at:
-        // the new object's own pass, which its watch wakes, then finds a foreign status and replaces it.
-        Ok(written) if written.uid() != object.uid() => Err(ApplyError::Gone),
-        Ok(written) => Ok(written.resource_version().unwrap_or_default()),
-        Err(kube::Error::Api(refusal)) if refusal.code == 404 => Err(ApplyError::Gone),
-        Err(source) => Err(ApplyError::Refused(Box::new(source))),
+/// How many first words are written at the same time: enough to keep an API server busy that answers within milliseconds.
+const FIRST_WORDS_AT_ONCE: usize = 8;
+
+/// What a status is to those who read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Novelty {
+    /// The first word on its object.
+    FirstWord,
+    /// One in place of another, on which somebody may rely already.
+    News,
+}
+
+impl Novelty {
+    /// What a status comes to where the one before speaks of this generation. The schema's default, -1, speaks of none.
+    #[must_use]
+    pub fn after(observed_generation: Option<i64>) -> Self {
+        if observed_generation.is_some_and(|generation| 0 <= generation) { Self::News } else { Self::FirstWord }
+    }
+}
+
+/// Writes statuses. An operator that starts has a first word for everything at once: those are written a few at a time, so that the
+/// API server has time for news.
+pub struct Statuses {
+    client: Client,
+    first_words: Semaphore,
+}
+
+impl Statuses {
+    /// By way of this client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client, first_words: Semaphore::new(FIRST_WORDS_AT_ONCE) }
+    }
+
+    /// Applies a status and returns the object's new `resourceVersion`.
+    ///
+    /// # Errors
+    /// [`ApplyError::Gone`] if the object was deleted, also where another one of its name is there now, [`ApplyError::Refused`]
+    /// otherwise.
+    pub async fn apply<K>(&self, novelty: Novelty, object: &K, status: &K::Status) -> Result<String, ApplyError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + HasStatus + Clone + DeserializeOwned + Debug,
+        K::Status: Serialize,
+    {
+        // Nobody closes the semaphore, so there is always a permit in the end.
+        let _place = match novelty {
+            Novelty::FirstWord => self.first_words.acquire().await.ok(),
+            Novelty::News => None,
+        };
+        let api: Api<K> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let body = json!({
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
+            "metadata": { "uid": object.uid() },
+            "status": status,
+        });
+        let owner = PatchParams::apply(FIELD_MANAGER).force();
+        match api.patch_status(&object.name_any(), &owner, &Patch::Apply(body)).await {
+            // For custom resources the API server does not hold a status's uid against the object's, so the answer is looked at:
+            // the new object's own pass, which its watch wakes, then finds a foreign status and replaces it.
+            Ok(written) if written.uid() != object.uid() => Err(ApplyError::Gone),
+            Ok(written) => Ok(written.resource_version().unwrap_or_default()),
+            Err(kube::Error::Api(refusal)) if refusal.code == 404 => Err(ApplyError::Gone),
+            Err(source) => Err(ApplyError::Refused(Box::new(source))),
+        }
     }
 }
 

@@ -185,6 +185,8 @@ type Due = Mutex<HashMap<String, Errand>>;
 enum Errand {
     /// The Secret is read, Jira asked, and the status of the connection patched.
     Check { plot: Plot, token: Token, status: Value },
+    /// The same, and the status of the binding is patched in place of the connection's.
+    Admit { plot: Plot, status: Value },
     /// The status of the binding is patched.
     Judge { plot: Plot, status: Value },
 }
@@ -204,15 +206,24 @@ impl Follower {
         self.expect(&plot.name, Errand::Check { plot: plot.clone(), token, status });
     }
 
+    /// When its connection changes, that is checked and the binding said to be as it is judged.
+    pub fn admit(&self, plot: &Plot, verdict: (&str, &str)) {
+        self.expect(&plot.name, Errand::Admit { plot: plot.clone(), status: self.verdict(plot, verdict) });
+    }
+
     /// When the object of this name changes, a binding is said to be ready or not, for this reason.
-    pub fn judge(&self, name: &str, plot: &Plot, (truth, reason): (&str, &str)) {
+    pub fn judge(&self, name: &str, plot: &Plot, verdict: (&str, &str)) {
+        self.expect(name, Errand::Judge { plot: plot.clone(), status: self.verdict(plot, verdict) });
+    }
+
+    fn verdict(&self, plot: &Plot, (truth, reason): (&str, &str)) -> Value {
         let mut status = self.task(plot).binding.clone();
         for condition in status["conditions"].as_array_mut().unwrap() {
             if condition["type"] == "Ready" {
                 (condition["status"], condition["reason"]) = (json!(truth), json!(reason));
             }
         }
-        self.expect(name, Errand::Judge { plot: plot.clone(), status });
+        status
     }
 
     fn task(&self, plot: &Plot) -> &Task {
@@ -238,6 +249,11 @@ where
                 hands.read(&plot).await;
                 hands.ask(&plot, token).await;
                 hands.patch(Kind::Connection, &plot, &status).await;
+            }
+            Some(Errand::Admit { plot, status }) => {
+                hands.read(&plot).await;
+                hands.ask(&plot, Token::First).await;
+                hands.patch(Kind::Binding, &plot, &status).await;
             }
             Some(Errand::Judge { plot, status }) => hands.patch(Kind::Binding, &plot, &status).await,
             None => {}

@@ -1,11 +1,11 @@
 //! Every row of the binding's state table.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use crds::jira::{Deployment, IssueSecurityVisibility, ProjectKey};
+use crds::{
+    WorkspaceBindingSpec,
+    jira::{Deployment, IssueSecurityVisibility, ProjectKey},
+};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
@@ -37,7 +37,7 @@ fn keys(keys: &[&str]) -> BTreeSet<PermissionKey> {
 fn project(held: &[&str]) -> ProjectProof {
     ProjectProof {
         existence: Existence::Present { id: "10001".into(), name: "Web".into(), archived: false },
-        granted: Some(GrantedKeys { asked: None, held: keys(held), unrecognized: BTreeSet::new() }),
+        granted: Some(Arc::new(GrantedKeys { held: keys(held), ..GrantedKeys::default() })),
         issue_security: IssueSecurityVisibility::NotConfigured,
     }
 }
@@ -60,8 +60,7 @@ fn all() -> [(&'static str, ProjectProof); 2] {
 }
 
 fn proof(standing: Standing, projects: &[(&str, ProjectProof)]) -> Facts {
-    let projects =
-        projects.iter().map(|(key, proof)| (ProjectKey::from(*key), proof.clone())).collect::<HashMap<_, _>>();
+    let projects = projects.iter().map(|(key, proof)| (ProjectKey::from(*key), proof.clone())).collect();
     let proof = Proof {
         uid: "u-1".into(),
         generation: Some(1),
@@ -94,7 +93,7 @@ fn unproven() -> Facts {
 
 /// Facts of a pass after the status was written for the spec that a binding has.
 fn after(binding: &WorkspaceBinding, facts: Facts) -> Facts {
-    Facts { concluded: Some(binding.spec.clone()), ..facts }
+    Facts { concluded: Some(SpecDigest::of_binding(&binding.spec)), ..facts }
 }
 
 /// Changes the spec as the API server does: every change is a generation.
@@ -248,11 +247,11 @@ fn a_proof_that_does_not_speak_of_every_project_is_waited_for() {
 fn a_proof_that_does_not_speak_of_every_permission_is_waited_for() {
     let binding = binding();
     let narrow = |held: &[&str]| ProjectProof {
-        granted: Some(GrantedKeys {
+        granted: Some(Arc::new(GrantedKeys {
             asked: Some(keys(&["BROWSE_PROJECTS"])),
             held: keys(held),
             ..GrantedKeys::default()
-        }),
+        })),
         ..project(held)
     };
     let facts = proof(Standing::Proven, &[("WEB", narrow(&[])), ("APP", narrow(&["BROWSE_PROJECTS"]))]);
@@ -387,10 +386,10 @@ proptest! {
                 spec.projects = both[..projects].to_vec();
             });
             concluded = concluded.filter(|_| !restarted);
-            let plan = plan(&binding, &Facts { concluded: concluded.clone(), ..facts }, now);
+            let plan = plan(&binding, &Facts { concluded, ..facts }, now);
             apply(&mut binding, &plan, now);
             if plan.word.concludes() {
-                concluded = Some(binding.spec.clone());
+                concluded = Some(SpecDigest::of_binding(&binding.spec));
             }
             if plan.word.concludes() && !suspend {
                 looked_at = Some(binding.spec.projects.clone());

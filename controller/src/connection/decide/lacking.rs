@@ -43,7 +43,7 @@ impl Lacking {
         for permission in PermissionKey::of_a_workspace() {
             let list = match (found, grant) {
                 (Some(Ok(None)), _) => &mut self.missing,
-                (_, Some(Ok(grant))) if grant.granted.contains(&permission) => continue,
+                (_, Some(Ok(granted))) if granted.held.contains(&permission) => continue,
                 (_, Some(Ok(grant))) if grant.unrecognized.contains(&permission) => &mut self.unknown,
                 (_, Some(Ok(_))) => &mut self.missing,
                 (_, Some(Err(_)) | None) => &mut self.unknown,

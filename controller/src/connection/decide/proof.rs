@@ -4,19 +4,23 @@ use crds::{
     JiraConnectionStatus, State,
     jira::{IssueSecurityVisibility, ProjectKey},
 };
+use litemap::LiteMap;
 
 use super::view::View;
 use crate::{
     condition::{About, Claim, Truth},
     connection::reason::Reason,
     jira::IssueSecurity,
-    proof::{Existence, GrantedKeys, ProjectProof, Proof, Standing},
+    proof::{Existence, ProjectProof, Proof, Standing},
 };
 
 /// The proof that a pass amounts to, with these claims and details.
 pub(super) fn proof(view: &View<'_>, claims: &[Claim], details: &JiraConnectionStatus) -> Proof {
     let wanted = view.facts.demand.as_ref().map(|demand| view.wanted_projects(demand)).unwrap_or_default();
     let seen = |key: &ProjectKey| view.facts.projects.contains_key(key);
+    // No more room than it takes.
+    let mut projects = LiteMap::with_capacity(wanted.len());
+    projects.extend(wanted.into_iter().filter(seen).map(|key| (key.clone(), project_proof(view, &key))));
     Proof {
         uid: view.connection.metadata.uid.clone().unwrap_or_default(),
         generation: view.connection.metadata.generation,
@@ -25,7 +29,7 @@ pub(super) fn proof(view: &View<'_>, claims: &[Claim], details: &JiraConnectionS
         deployment: view.spec().deployment,
         cloud_id: details.server.as_ref().and_then(|server| server.cloud_id.clone()),
         default_assignee: details.default_assignee.clone(),
-        projects: wanted.into_iter().filter(seen).map(|key| (key.clone(), project_proof(view, &key))).collect(),
+        projects,
     }
 }
 
@@ -50,11 +54,7 @@ fn project_proof(view: &View<'_>, key: &ProjectKey) -> ProjectProof {
         Some(Ok(None)) => Existence::Absent,
         Some(Err(_)) | None => Existence::Unknown,
     };
-    let granted = view.facts.grants.get(key).and_then(|seen| seen.outcome.as_ref().ok()).map(|grant| GrantedKeys {
-        asked: grant.asked.clone(),
-        held: grant.granted.clone(),
-        unrecognized: grant.unrecognized.clone(),
-    });
+    let granted = view.facts.grants.get(key).and_then(|seen| seen.outcome.as_ref().ok()).cloned();
     ProjectProof { existence, granted, issue_security: visibility(view, key) }
 }
 

@@ -7,7 +7,10 @@ mod candidate;
 mod consent;
 mod rest;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crds::{
     JiraConnection, State,
@@ -23,7 +26,7 @@ use super::*;
 use crate::{
     condition::{self, About, Truth},
     connection::{
-        facts::{Answer, Facts, Grant, GrantAnswer, MaterialSeen, Outdated, TokenEnd},
+        facts::{Answer, Facts, GrantAnswer, MaterialSeen, Outdated, TokenEnd},
         finding::RouteRefusal,
         handshake::{Handshake, HandshakeFault},
         material::{MaterialFault, Referent, ReferentKind},
@@ -33,7 +36,8 @@ use crate::{
         Account, AccountKind, CloudId, Gibberish, Interceptor, IssueSecurity, LimitReach, OAuth1Problem, Outage,
         Server, TlsFault, Version,
     },
-    proof::Standing,
+    proof::{GrantedKeys, Standing},
+    spec_digest::SpecDigest,
 };
 
 mod verdicts;
@@ -171,8 +175,8 @@ impl World {
         }
     }
 
-    fn granted(&self) -> Result<Grant, Problem> {
-        self.grant.clone().map(|granted| Grant { granted, ..Grant::default() })
+    fn granted(&self) -> Result<Arc<GrantedKeys>, Problem> {
+        self.grant.clone().map(|held| Arc::new(GrantedKeys { held, ..GrantedKeys::default() }))
     }
 }
 
@@ -259,7 +263,7 @@ impl Life {
                 Next::Rest(rest) => return Err(rest),
                 Next::Conclude(plan) => {
                     self.facts.trouble.clone_from(&plan.trouble);
-                    self.facts.concluded = Some(self.connection.spec.clone());
+                    self.facts.concluded = Some(SpecDigest::of_connection(&self.connection.spec));
                     self.connection.status = Some(plan.status(&self.connection, now));
                     return Ok(*plan);
                 }

@@ -19,6 +19,7 @@ use crate::{
         references,
     },
     jira::Project,
+    spec_digest::SpecDigest,
 };
 
 /// A connection in one pass: everything that a decision may look at.
@@ -109,11 +110,7 @@ impl<'a> View<'a> {
     pub(super) fn only_suspension_changed(&self) -> bool {
         let observed = self.previous_status().and_then(|status| status.observed_generation);
         let same_generation = observed == self.connection.metadata.generation;
-        let same_otherwise = self.facts.concluded.as_ref().is_some_and(|concluded| {
-            crds::JiraConnectionSpec { suspend: None, ..concluded.clone() }
-                == crds::JiraConnectionSpec { suspend: None, ..self.spec().clone() }
-        });
-        same_generation || same_otherwise
+        same_generation || self.facts.concluded == Some(SpecDigest::of_connection(self.spec()))
     }
 
     /// Host and port of the connection's Jira, for messages.
