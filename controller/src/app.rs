@@ -43,6 +43,7 @@ use crate::{
     probes,
     proof::Proofs,
     reach::Reach,
+    rush::Rush,
     watch::{
         self, Backlog, Cause, Places, Queues, Sights, StoredBinding, StoredConnection, Stores, Switchboard, Wakes,
     },
@@ -124,9 +125,11 @@ pub async fn run(args: Args, stop: impl Future<Output = ()> + Send + 'static) ->
 
     let (wakes, mut queues) = Wakes::new();
     let (events, delivery) = Events::new(client.clone(), hostname());
+    let rush = Rush::default();
     let ctx = Arc::new(Context {
         events,
-        statuses: Statuses::new(client.clone()),
+        statuses: Statuses::new(client.clone(), rush.clone()),
+        rush,
         client,
         leadership,
         network,
@@ -332,7 +335,7 @@ impl Watches {
 
 /// Works on the queues until `stop` resolves and the passes under way are finished.
 async fn work(queues: Queues, delivery: Delivery, ctx: &Arc<Context>, concurrency: u16, stop: Stop) {
-    let places = Places::new(concurrency.into());
+    let places = Places::new(concurrency.into(), ctx.rush.clone());
     let backlog = Backlog::new(queues.connections, places.clone());
     let connections = controller::applier(
         |object, ctx: Arc<Context>| contained(connection::reconcile(object, ctx)).boxed(),

@@ -16,6 +16,7 @@ use crate::{
     lending::Loans,
     metrics::Metrics,
     proof::Proofs,
+    rush::Rush,
     watch::{Stores, Wakes},
     web::PublicUrl,
 };
@@ -28,6 +29,8 @@ pub struct Context {
     pub statuses: Statuses,
     /// Whether this replica may write, and for how long it surely may: to be asked right before a refresh token is sent.
     pub leadership: Leadership,
+    /// Whether something that has changed is worked on.
+    pub rush: Rush,
     /// For reaching Jira.
     pub network: Network,
     /// For telling about transitions.

@@ -30,6 +30,7 @@ pub mod proof;
 pub mod reach;
 pub mod relations;
 pub mod rewind;
+pub mod rush;
 pub mod spec_digest;
 pub mod summary;
 pub mod telemetry;

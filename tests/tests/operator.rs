@@ -4,8 +4,13 @@
 use std::time::{Duration, Instant};
 
 use hyper::Method;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{
     controlplane,
     gateway::{self, Fate, Gateway},
@@ -18,6 +23,9 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+/// Long enough for what comes after everything is ready, and for a pass that should not happen.
+const QUIET: Duration = Duration::from_secs(4);
 
 #[tokio::test]
 async fn the_operator_ends_on_sigterm_and_comes_back_after_sigkill() {
@@ -165,6 +173,45 @@ async fn a_change_is_worked_on_while_the_only_place_for_all_others_is_taken() {
 }
 
 /// Waits until the operator has asked a Jira.
+#[tokio::test]
+async fn a_label_costs_a_pass_only_where_it_lets_a_binding_in_or_out() {
+    let stage = Stage::without_operator("labels").await;
+    let settings = Settings::for_simulator(stage.control_plane, jira::shared());
+    let settings = Settings { arguments: vec![format!("--watch-namespaces={}", stage.namespace)], ..settings };
+    let operator = Operator::start(settings).await.unwrap();
+    let namespaces = Api::<Namespace>::all(stage.client.clone());
+    let label = async |labels: Value| {
+        let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
+        namespaces.patch(&stage.namespace, &PatchParams::default(), &patch).await.unwrap();
+    };
+    label(json!({ "team": "web" })).await;
+    let site = stage.site("acme", Way::PersonalAccessToken, &["WEB"]);
+    stage.secret("acme", site.credential()).await;
+    let (mut spec, all) = (site.spec("acme"), json!({ "from": "All" }));
+    let selected = json!({ "from": "Selector", "selector": { "matchLabels": { "team": "web" } } });
+    spec["allowedWorkspaces"] = json!([{ "namespaces": selected, "workspaces": all, "projects": all }]);
+    stage.apply(Kind::Connection, "acme", spec).await;
+    let bound = json!({ "connectionRef": { "name": "acme" }, "workspace": "web", "projects": [{ "key": "WEB" }] });
+    stage.apply(Kind::Binding, "web", bound).await;
+    stage.until_ready(Kind::Binding, "web").await;
+    tokio::time::sleep(QUIET).await;
+
+    let passes = async || {
+        let metrics = operator.metrics().await.unwrap();
+        let counted = |line: &&str| line.starts_with("jira_operator_passes_total{");
+        metrics.lines().filter(counted).map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let before = passes().await;
+    assert!(!before.is_empty());
+    label(json!({ "weather": "fine" })).await;
+    tokio::time::sleep(QUIET).await;
+    assert_eq!(passes().await, before);
+    label(json!({ "team": null })).await;
+    stage.until_reason(Kind::Binding, "web", "NotPermitted").await;
+    assert_ne!(passes().await, before);
+    operator.stop().await.unwrap();
+}
+
 async fn asked(site: &tests::stage::Site) {
     let started = Instant::now();
     while site.requests(Mark::default()).is_empty() {

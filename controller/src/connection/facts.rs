@@ -351,6 +351,7 @@ impl Facts {
         if std::mem::take(&mut self.look_expires) {
             self.expire_look();
         }
+        // What the last pass was told is no answer in this one.
         self.end();
         if outdated.material {
             self.material = None;

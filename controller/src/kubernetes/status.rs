@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::FIELD_MANAGER;
+use crate::rush::Rush;
 
 /// Why a status was not written.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +25,9 @@ pub enum ApplyError {
     Refused(#[source] Box<kube::Error>),
 }
 
-/// How many first words are written at the same time: enough to keep an API server busy that answers within milliseconds.
-const FIRST_WORDS_AT_ONCE: usize = 8;
+/// How many first words are written at the same time while there is a rush: enough to keep an API server busy that answers within
+/// milliseconds, and few enough for it to have time for news.
+const FIRST_WORDS_AT_ONCE: usize = 4;
 
 /// What a status is to those who read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,18 +46,19 @@ impl Novelty {
     }
 }
 
-/// Writes statuses. An operator that starts has a first word for everything at once: those are written a few at a time, so that the
-/// API server has time for news.
+/// Writes statuses. An operator that starts has a first word for everything at once: while something that has changed is worked on, those
+/// are written a few at a time.
 pub struct Statuses {
     client: Client,
+    rush: Rush,
     first_words: Semaphore,
 }
 
 impl Statuses {
     /// By way of this client.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self { client, first_words: Semaphore::new(FIRST_WORDS_AT_ONCE) }
+    pub fn new(client: Client, rush: Rush) -> Self {
+        Self { client, rush, first_words: Semaphore::new(FIRST_WORDS_AT_ONCE) }
     }
 
     /// Applies a status and returns the object's new `resourceVersion`.
@@ -70,8 +73,8 @@ impl Statuses {
     {
         // Nobody closes the semaphore, so there is always a permit in the end.
         let _place = match novelty {
-            Novelty::FirstWord => self.first_words.acquire().await.ok(),
-            Novelty::News => None,
+            Novelty::FirstWord if self.rush.is_on() => self.first_words.acquire().await.ok(),
+            Novelty::FirstWord | Novelty::News => None,
         };
         let api: Api<K> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let body = json!({
@@ -111,4 +114,66 @@ where
 pub fn is_older(version: Option<&str>, written: &str) -> bool {
     let number = |version: &str| version.parse::<u64>().unwrap_or(0);
     version.map_or(0, number) < number(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        io,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
+
+    use axum::http::{Request, Response};
+    use crds::{WorkspaceBinding, WorkspaceBindingStatus};
+    use kube::client::Body;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::nothing_yet(None, Novelty::FirstWord)]
+    #[case::the_default_of_the_schema(Some(-1), Novelty::FirstWord)]
+    #[case::another_one(Some(1), Novelty::News)]
+    fn a_status_is_news_where_there_was_another(#[case] observed_generation: Option<i64>, #[case] expected: Novelty) {
+        assert_eq!(Novelty::after(observed_generation), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn news_is_written_while_first_words_wait_for_each_other_in_a_rush() {
+        let written = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&written);
+        let silent = tower::service_fn(move |_: Request<Body>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            pending::<io::Result<Response<Body>>>()
+        });
+        let rush = Rush::default();
+        let statuses = Arc::new(Statuses::new(Client::new(silent, "default"), rush.clone()));
+        let write = async |novelty| {
+            let statuses = Arc::clone(&statuses);
+            tokio::spawn(async move {
+                let binding: WorkspaceBinding = serde_json::from_value(json!({
+                    "apiVersion": "issuetracking.dev/v1alpha1", "kind": "WorkspaceBinding",
+                    "metadata": { "name": "web", "namespace": "team" },
+                    "spec": { "connectionRef": { "name": "acme" }, "workspace": "web", "projects": [{ "key": "WEB" }] },
+                }))
+                .unwrap();
+                statuses.apply(novelty, &binding, &WorkspaceBindingStatus::default()).await.map(drop)
+            });
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            written.load(Ordering::Relaxed)
+        };
+        let hurry = rush.begin();
+        for count in 1..=FIRST_WORDS_AT_ONCE {
+            assert_eq!(write(Novelty::FirstWord).await, count);
+        }
+        assert_eq!(write(Novelty::FirstWord).await, FIRST_WORDS_AT_ONCE, "one more waits");
+        assert_eq!(write(Novelty::News).await, FIRST_WORDS_AT_ONCE + 1);
+        drop(hurry);
+        assert_eq!(write(Novelty::FirstWord).await, FIRST_WORDS_AT_ONCE + 2);
+    }
 }

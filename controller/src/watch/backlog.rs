@@ -5,7 +5,7 @@
 //! told.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     hash::Hash,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,6 +13,8 @@ use std::{
 };
 
 use futures::{Stream, StreamExt, channel::mpsc::UnboundedReceiver};
+
+use crate::rush::{Hurry, Rush};
 
 /// Why a pass is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,31 +52,42 @@ pub struct Backlog<T> {
     places: Places<T>,
 }
 
-/// Places for those that are merely there. Each is given back when a pass over its object has ended.
+/// Places for those that are merely there, and those that have changed, which need none. Each is given back when a pass over its object has
+/// ended.
 #[derive(Clone)]
 pub struct Places<T>(Arc<Mutex<State<T>>>);
 
 struct State<T> {
     most: usize,
     taken: HashSet<T>,
+    changed: HashMap<T, Hurry>,
+    rush: Rush,
     waiting: Option<Waker>,
 }
 
 impl<T: Clone + Eq + Hash> Places<T> {
-    /// So many places.
+    /// So many places. There is a rush while something that has changed is worked on.
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { most, taken: HashSet::new(), waiting: None })))
+    pub fn new(most: usize, rush: Rush) -> Self {
+        let (taken, changed) = (HashSet::new(), HashMap::new());
+        Self(Arc::new(Mutex::new(State { most, taken, changed, rush, waiting: None })))
     }
 
     /// A pass over this object has ended, for whatever reason it began.
     pub fn give_back(&self, object: &T) {
         let mut state = self.state();
+        state.changed.remove(object);
         if state.taken.remove(object)
             && let Some(waiting) = state.waiting.take()
         {
             waiting.wake();
         }
+    }
+
+    fn hurry(&self, object: T) {
+        let mut state = self.state();
+        let hurry = state.rush.begin();
+        state.changed.insert(object, hurry);
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -121,6 +134,7 @@ impl<T: Clone + Eq + Hash + Unpin> Stream for Backlog<T> {
         }
         if let Poll::Ready(Some(changed)) = self.woken.changed.poll_next_unpin(cx) {
             self.due.remove(&changed);
+            self.places.hurry(changed.clone());
             return Poll::Ready(Some(changed));
         }
         self.next_present(cx).map_or(Poll::Pending, |next| Poll::Ready(Some(next)))
@@ -140,15 +154,17 @@ mod tests {
         changed: UnboundedSender<u32>,
         present: UnboundedSender<u32>,
         places: Places<u32>,
+        rush: Rush,
         backlog: Backlog<u32>,
     }
 
     fn desk(most: usize) -> Desk {
         let (changed, changed_queue) = unbounded();
         let (present, present_queue) = unbounded();
-        let places = Places::new(most);
+        let rush = Rush::default();
+        let places = Places::new(most, rush.clone());
         let backlog = Backlog::new(Woken { changed: changed_queue, present: present_queue }, places.clone());
-        Desk { changed, present, places, backlog }
+        Desk { changed, present, places, rush, backlog }
     }
 
     impl Desk {
@@ -175,6 +191,23 @@ mod tests {
         assert_eq!(desk.handed_over(), [99]);
         desk.places.give_back(&0);
         assert_eq!(desk.handed_over(), [2]);
+    }
+
+    #[test]
+    fn there_is_a_rush_until_the_last_change_is_worked_on() {
+        let mut desk = desk(2);
+        desk.list([0, 1]);
+        desk.handed_over();
+        assert!(!desk.rush.is_on());
+        desk.change(7);
+        desk.change(7);
+        desk.change(8);
+        desk.handed_over();
+        desk.places.give_back(&0);
+        desk.places.give_back(&8);
+        assert!(desk.rush.is_on());
+        desk.places.give_back(&7);
+        assert!(!desk.rush.is_on());
     }
 
     #[test]

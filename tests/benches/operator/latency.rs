@@ -161,10 +161,10 @@ impl Case {
                 if let Some(follower) = follower {
                     // A binding is refused at once; before it is let in, its connection is checked with the new spec.
                     if odd {
-                        follower.admit(plot, verdict)
+                        follower.admit(plot, verdict);
                     } else {
-                        follower.judge(&plot.name, plot, verdict)
-                    };
+                        follower.judge(&plot.name, plot, verdict);
+                    }
                 }
                 self.estate.merge(Kind::Connection, plot, json!({ "spec": { "allowedWorkspaces": allowed } })).await;
                 self.until_judged(plot, verdict).await
