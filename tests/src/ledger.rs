@@ -25,6 +25,8 @@ struct Stored {
     token: String,
     /// The access token of OAuth 2.0, as a request carries it.
     bearer: Option<String>,
+    /// Requests before this came to Jira when the token was surely not stored yet.
+    offered: Mark,
     /// Requests after this came to Jira when the token was surely stored.
     since: Mark,
 }
@@ -56,6 +58,7 @@ impl Ledger {
                 namespace: namespace.to_owned(),
                 token: digest(token.as_bytes()),
                 bearer: tokens["accessToken"].as_str().map(|token| format!("Bearer {token}")),
+                offered: jira::shared().journal().mark_at(call.received),
                 since: jira::shared().journal().mark(),
             };
             self.lock().push(stored);
@@ -93,17 +96,29 @@ impl Ledger {
         late
     }
 
-    /// Numbers of the requests of a connection that carried a token before it was stored.
+    /// Numbers of the requests of a connection that carried a token before who stored it had learned so.
     #[must_use]
     pub fn early(&self, scene: &Scene) -> Vec<u64> {
+        self.before(scene, |stored| stored.since)
+    }
+
+    /// Numbers of the requests of a connection that carried a token before it can have been stored: where several operators work, one may
+    /// find a token before the other has learned that it is stored.
+    #[must_use]
+    pub fn too_early_for_anybody(&self, scene: &Scene) -> Vec<u64> {
+        self.before(scene, |stored| stored.offered)
+    }
+
+    fn before(&self, scene: &Scene, place: impl Fn(&Stored) -> Mark) -> Vec<u64> {
         let requests = scene.site.requests(Mark::default());
         let mut seen = BTreeSet::new();
         let mut early = Vec::new();
         for stored in self.of(scene) {
             // A grant that was a candidate is stored twice.
+            let place = place(&stored);
             let Some(bearer) = stored.bearer.filter(|bearer| seen.insert(bearer.clone())) else { continue };
             let carried = requests.iter().filter(|entry| entry.carried("authorization", &bearer));
-            early.extend(carried.map(|entry| entry.sequence).filter(|number| Mark(*number) <= stored.since));
+            early.extend(carried.map(|entry| entry.sequence).filter(|number| Mark(*number) <= place));
         }
         early
     }

@@ -124,6 +124,12 @@ fn essence(seen: &Seen) -> Value {
     let refused = seen.reason() == "NotPermitted";
     let observed = seen.is_observed();
     status["observedGeneration"] = json!(observed);
+    if seen.reason() == "ConnectionNotReady" {
+        // What was last known of its projects stays, and one that was never ready knows nothing.
+        for last_known in ["projects", "projectsSummary", "missingSummary"] {
+            status.as_object_mut().unwrap().remove(last_known);
+        }
+    }
     for observed in status["credentials"]["observed"].as_array_mut().into_iter().flatten() {
         observed["resourceVersion"] = Value::Null;
     }

@@ -1,5 +1,7 @@
 //! One request to the API server, as far as rules look at it.
 
+use std::time::Instant;
+
 use hyper::{Method, header::ACCEPT, http::request::Parts};
 use k8s_openapi::ByteString;
 use serde_json::Value;
@@ -39,6 +41,8 @@ pub struct Call {
     pub metadata_only: bool,
     /// What it does with the resource.
     pub verb: Verb,
+    /// When it was read, before it is forwarded.
+    pub received: Instant,
     body: Value,
 }
 
@@ -49,6 +53,7 @@ impl Call {
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
             verb: Verb::of(parts),
+            received: Instant::now(),
             metadata_only: accepted.contains("PartialObjectMetadata"),
             // What is no JSON, a watch's empty body above all, has no keys.
             body: serde_json::from_slice(body).unwrap_or_default(),

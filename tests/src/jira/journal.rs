@@ -91,6 +91,15 @@ impl Journal {
         Mark(self.lock().last().map_or(0, |entry| entry.sequence))
     }
 
+    /// The place at a time, to the millisecond before.
+    #[must_use]
+    pub fn mark_at(&self, time: Instant) -> Mark {
+        let elapsed = time.duration_since(self.started).as_millis();
+        let entries = self.lock();
+        let before = entries.iter().rev().find(|entry| u128::from(entry.elapsed_millis) < elapsed);
+        Mark(before.map_or(0, |entry| entry.sequence))
+    }
+
     /// Entries after a place.
     #[must_use]
     pub fn since(&self, mark: Mark) -> Vec<Entry> {

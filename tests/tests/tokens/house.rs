@@ -183,9 +183,17 @@ impl House {
 
     /// What holds of every history.
     pub async fn audit(&self, scene: &Scene, case: &impl Debug) {
+        self.audited(scene, case, self.ledger.early(scene)).await;
+    }
+
+    /// What holds of every history that two operators make together.
+    pub async fn audit_of_two(&self, scene: &Scene, case: &impl Debug) {
+        self.audited(scene, case, self.ledger.too_early_for_anybody(scene)).await;
+    }
+
+    async fn audited(&self, scene: &Scene, case: &impl Debug, early: Vec<u64>) {
         let late = self.ledger.late(scene);
         assert_eq!(late, [0; 0], "{case:?} on {:?}: tokens sent after their successor was stored", scene.protocol);
-        let early = self.ledger.early(scene);
         assert_eq!(early, [0; 0], "{case:?} on {:?}: tokens used before they were stored", scene.protocol);
         assert!(self.ledger.is_complete(scene).await, "{case:?} on {:?}: not what was stored last", scene.protocol);
     }

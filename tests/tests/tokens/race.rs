@@ -44,7 +44,7 @@ async fn two_operators_that_know_nothing_of_each_other_send_no_token_twice() {
         join_all(scenes.iter().map(async |(scene, ())| {
             house.expire(scene).await;
             assert_eq!(house.end(scene, &round).await, End::Works, "round {round} on {:?}", scene.protocol);
-            house.audit(scene, &round).await;
+            house.audit_of_two(scene, &round).await;
         }))
         .await;
     }
