@@ -24,6 +24,24 @@ const LEASE: Duration = Duration::from_secs(4);
 /// How long a change of the leader may take.
 const CHANGE: Duration = Duration::from_secs(10);
 
+/// How long a connection's Jira is asked nothing before both operators are taken to be at rest.
+const REST: Duration = Duration::from_secs(1);
+
+/// Waits until neither operator asks Jira any more. The one that is behind would otherwise find that the token it has just learned of is
+/// expired already, which it takes for the end of the grant.
+async fn until_nobody_asks(scene: &Scene) {
+    let asked = || scene.site.requests(jira::Mark::default()).len();
+    let mut before = asked();
+    loop {
+        sleep(REST).await;
+        let now = asked();
+        if now == before {
+            return;
+        }
+        before = now;
+    }
+}
+
 /// A second operator on the stage of a house: pages on any port, as those of the first are in use.
 async fn second(stage: &Stage, gateway: &Gateway, more: &[String]) -> Operator {
     let first = settings(stage, gateway);
@@ -45,6 +63,7 @@ async fn two_operators_that_know_nothing_of_each_other_send_no_token_twice() {
             house.expire(scene).await;
             assert_eq!(house.end(scene, &round).await, End::Works, "round {round} on {:?}", scene.protocol);
             house.audit_of_two(scene, &round).await;
+            until_nobody_asks(scene).await;
         }))
         .await;
     }
