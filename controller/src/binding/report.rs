@@ -45,8 +45,8 @@ pub(super) async fn publish(
     let desired = WorkspaceBindingStatus { conditions, ..details };
     let current = WorkspaceBindingStatus { conditions: ours, ..before };
     if desired != current {
-        let novelty = Novelty::after(current.observed_generation);
-        let version = ctx.statuses.apply(novelty, binding, &desired).await.map_err(|error| match error {
+        let place = ctx.statuses.place(Novelty::after(current.observed_generation)).await;
+        let version = ctx.statuses.apply(place, binding, &desired).await.map_err(|error| match error {
             ApplyError::Gone => Error::Gone,
             ApplyError::Refused(source) => Error::WriteStatus(source),
         })?;

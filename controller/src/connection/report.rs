@@ -142,12 +142,13 @@ fn counts_due(memory: &mut Memory, now: Timestamp) -> Timestamp {
 
 async fn apply(connection: &JiraConnection, desired: &JiraConnectionStatus, ctx: &Context) -> Result<String, Error> {
     let name = (connection.namespace().unwrap_or_default(), connection.name_any());
+    let novelty = Novelty::after(connection.status.as_ref().and_then(|status| status.observed_generation));
+    let place = ctx.statuses.place(novelty).await;
     // A check takes its time; meanwhile the object may have been deleted and made anew, with another spec.
     if ctx.stores.connection_uid(&name) != connection.metadata.uid {
         return Err(Error::Gone);
     }
-    let novelty = Novelty::after(connection.status.as_ref().and_then(|status| status.observed_generation));
-    ctx.statuses.apply(novelty, connection, desired).await.map_err(|error| match error {
+    ctx.statuses.apply(place, connection, desired).await.map_err(|error| match error {
         ApplyError::Gone => Error::Gone,
         ApplyError::Refused(source) => Error::WriteStatus(source),
     })

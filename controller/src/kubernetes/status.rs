@@ -9,7 +9,7 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::FIELD_MANAGER;
 use crate::rush::Rush;
@@ -54,6 +54,9 @@ pub struct Statuses {
     first_words: Semaphore,
 }
 
+/// The right to write one status.
+pub struct Place<'a>(Option<SemaphorePermit<'a>>);
+
 impl Statuses {
     /// By way of this client.
     #[must_use]
@@ -61,21 +64,26 @@ impl Statuses {
         Self { client, rush, first_words: Semaphore::new(FIRST_WORDS_AT_ONCE) }
     }
 
+    /// Waits for a place, where one is needed. Whether the object is still the same is to be looked at afterwards.
+    pub async fn place(&self, novelty: Novelty) -> Place<'_> {
+        // Nobody closes the semaphore, so there is always a permit in the end.
+        Place(match novelty {
+            Novelty::FirstWord if self.rush.is_on() => self.first_words.acquire().await.ok(),
+            Novelty::FirstWord | Novelty::News => None,
+        })
+    }
+
     /// Applies a status and returns the object's new `resourceVersion`.
     ///
     /// # Errors
     /// [`ApplyError::Gone`] if the object was deleted, also where another one of its name is there now, [`ApplyError::Refused`]
     /// otherwise.
-    pub async fn apply<K>(&self, novelty: Novelty, object: &K, status: &K::Status) -> Result<String, ApplyError>
+    pub async fn apply<K>(&self, place: Place<'_>, object: &K, status: &K::Status) -> Result<String, ApplyError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + HasStatus + Clone + DeserializeOwned + Debug,
         K::Status: Serialize,
     {
-        // Nobody closes the semaphore, so there is always a permit in the end.
-        let _place = match novelty {
-            Novelty::FirstWord if self.rush.is_on() => self.first_words.acquire().await.ok(),
-            Novelty::FirstWord | Novelty::News => None,
-        };
+        let Place(_until_it_is_written) = place;
         let api: Api<K> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let body = json!({
             "apiVersion": K::api_version(&()),
@@ -162,7 +170,8 @@ mod tests {
                     "spec": { "connectionRef": { "name": "acme" }, "workspace": "web", "projects": [{ "key": "WEB" }] },
                 }))
                 .unwrap();
-                statuses.apply(novelty, &binding, &WorkspaceBindingStatus::default()).await.map(drop)
+                let place = statuses.place(novelty).await;
+                statuses.apply(place, &binding, &WorkspaceBindingStatus::default()).await.map(drop)
             });
             tokio::time::sleep(Duration::from_secs(1)).await;
             written.load(Ordering::Relaxed)

@@ -183,10 +183,8 @@ type Due = Mutex<HashMap<String, Errand>>;
 
 /// What is to be done for one change.
 enum Errand {
-    /// The Secret is read, Jira asked, and the status of the connection patched.
-    Check { plot: Plot, token: Token, status: Value },
-    /// The same, and the status of the binding is patched in place of the connection's.
-    Admit { plot: Plot, status: Value },
+    /// The Secret is read, Jira asked, and a status patched.
+    Check { plot: Plot, token: Token, kind: Kind, status: Value },
     /// The status of the binding is patched.
     Judge { plot: Plot, status: Value },
 }
@@ -203,12 +201,13 @@ impl Follower {
     pub fn check(&self, plot: &Plot, token: Token, mark: &str) {
         let mut status = self.task(plot).connection.clone();
         status["lastHandledRequestedAt"] = json!(mark);
-        self.expect(&plot.name, Errand::Check { plot: plot.clone(), token, status });
+        self.expect(&plot.name, Errand::Check { plot: plot.clone(), token, kind: Kind::Connection, status });
     }
 
     /// When its connection changes, that is checked and the binding said to be as it is judged.
     pub fn admit(&self, plot: &Plot, verdict: (&str, &str)) {
-        self.expect(&plot.name, Errand::Admit { plot: plot.clone(), status: self.verdict(plot, verdict) });
+        let (token, kind, status) = (Token::First, Kind::Binding, self.verdict(plot, verdict));
+        self.expect(&plot.name, Errand::Check { plot: plot.clone(), token, kind, status });
     }
 
     /// When the object of this name changes, a binding is said to be ready or not, for this reason.
@@ -245,15 +244,10 @@ where
         let Ok(watcher::Event::Apply(object)) = event else { continue };
         let errand = due.lock().unwrap().remove(object.metadata.name.as_deref().unwrap_or_default());
         match errand {
-            Some(Errand::Check { plot, token, status }) => {
+            Some(Errand::Check { plot, token, kind, status }) => {
                 hands.read(&plot).await;
                 hands.ask(&plot, token).await;
-                hands.patch(Kind::Connection, &plot, &status).await;
-            }
-            Some(Errand::Admit { plot, status }) => {
-                hands.read(&plot).await;
-                hands.ask(&plot, Token::First).await;
-                hands.patch(Kind::Binding, &plot, &status).await;
+                hands.patch(kind, &plot, &status).await;
             }
             Some(Errand::Judge { plot, status }) => hands.patch(Kind::Binding, &plot, &status).await,
             None => {}
